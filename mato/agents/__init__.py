@@ -1,0 +1,1 @@
+"""Agents: profiles, kinds, and the factory that starts them."""

@@ -1,0 +1,95 @@
+"""What an agent is to the daemon: five requests in, facts and live pieces out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from mato_sessions.events import BlobRef, Body, Event
+from mato_sessions.events.session import Mode
+from mato_sessions.events.turn import Block
+from mato_sessions.ids import TurnId
+from mato_sessions.pieces import Piece
+
+from mato.models.base import ModelChoice
+
+
+class Sink(Protocol):
+    """Where an agent's facts go. Given by the daemon, bound to one session and agent."""
+
+    @property
+    def session(self) -> str: ...
+
+    @property
+    def agent(self) -> str: ...
+
+    async def record(
+        self, *bodies: Body, turn: str | None = None, cause: int | None = None
+    ) -> list[Event]:
+        """Journal the facts, all or nothing; returns once they are on disk.
+
+        Raises:
+            JournalError: nothing was written; the agent ends.
+        """
+        ...
+
+    def piece(self, piece: Piece) -> None:
+        """Show a streamed piece at once; the agent journals it by `record` within 250 ms."""
+        ...
+
+    async def blob(self, data: bytes) -> BlobRef: ...
+
+    async def read_blob(self, ref: BlobRef) -> bytes: ...
+
+    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
+        """Record a process group led by `pid`; call the result when it has ended."""
+        ...
+
+
+class Agent(Protocol):
+    """A living agent. Made by `mato.agents.factory`; `run` is one branch of a TaskGroup."""
+
+    async def run(self) -> None:
+        """Live until `close`. An exception here ends this agent alone."""
+        ...
+
+    async def prompt(self, blocks: Sequence[Block]) -> TurnId:
+        """Start a turn, or queue one while another runs (bounded; `UsageError` when full).
+
+        Returns once `turn.prompted` is journaled, so possibly much later.
+
+        Raises:
+            UsageError: the queue is full, or the prompt was returned before it started.
+        """
+        ...
+
+    async def cancel(self) -> bool:
+        """End the current turn and return queued prompts; False when there was none.
+
+        Returns once `turn.ended` is journaled: partial text kept, tools gone (≤ 2 s).
+        """
+        ...
+
+    async def answer(self, call: str, allowed: bool, rule: str) -> None:
+        """Decide a waiting call.
+
+        Raises:
+            UnknownName: it does not wait (any more).
+        """
+        ...
+
+    async def reconfigure(self, choice: ModelChoice | None, mode: Mode | None) -> None:
+        """Another model from the next turn on, another mode from the next call on."""
+        ...
+
+    async def looked(self) -> None:
+        """A person has seen the end of the last turn: done becomes idle."""
+        ...
+
+    async def close(self, reason: str) -> None:
+        """End turn and agent; returns once `agent.exited` is journaled. Idempotent."""
+        ...
+
+    async def suspend(self) -> None:
+        """The daemon ends in good order: end the turn as interrupted, keep the agent."""
+        ...

@@ -1,0 +1,1 @@
+"""Configuration: paths, settings, layers, trust."""

@@ -1,0 +1,37 @@
+"""What a person can set in config.toml, each with its default and its reason."""
+
+from __future__ import annotations
+
+import msgspec
+from mato_sessions.events.agent import Limits
+from mato_sessions.events.session import Mode
+
+
+class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[keys]"""
+
+    prefix: str = ""
+    """The prefix key. Empty: ctrl+b, or ctrl+g inside a tmux whose own prefix is ctrl+b."""
+
+
+class Screen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[screen]"""
+
+    theme: str = ""
+    """Name of a theme. Empty: the built-in dark one."""
+    sidebar: bool = True
+    """Whether the sidebar shows where the terminal is wide enough."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of config.toml."""
+
+    model: str = ""
+    """A litellm name, ``embedded``, ``scripted:FILE`` or ``recorded:FILE``. Empty: by the keys
+    in the environment, else embedded."""
+    base_url: str = ""
+    """Endpoint of an OpenAI-compatible server."""
+    mode: Mode = "ask"
+    limits: Limits = Limits()
+    keys: Keys = Keys()
+    screen: Screen = Screen()

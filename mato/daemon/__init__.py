@@ -1,0 +1,1 @@
+"""The daemon: one process per user that keeps agents and journal."""

@@ -1,0 +1,1 @@
+"""Models: every source of answers, behind one protocol."""

@@ -1,0 +1,1 @@
+"""Protocol: what clients and the daemon say to each other."""

@@ -1,0 +1,385 @@
+"""Every request a client can make: method name, parameters, result.
+
+Requests and their answers are JSON-RPC 2.0. `S` is a session's id or name, `A` an agent's id or
+name within its session. A connection begins with ``hello``; anything else before it is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from mato_sessions.catalog import PendingCall, SessionSummary
+from mato_sessions.events.agent import AgentState, Limits
+from mato_sessions.events.session import Mode, WindowNode
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Parameters of a method; `Result` is what it answers with."""
+
+    method: ClassVar[str]
+    Result: ClassVar[Any] = None
+
+
+class Welcome(msgspec.Struct, frozen=True):
+    """The daemon's side of the handshake."""
+
+    protocol: int
+    mato: str
+    pid: int
+    epoch: int
+    position: int
+
+
+class Hello(Request, frozen=True, kw_only=True):
+    """Must come first. A daemon of another protocol answers with error 8, one sentence."""
+
+    method: ClassVar[str] = "hello"
+    Result: ClassVar[Any] = Welcome
+
+    protocol: int
+    mato: str
+    client: str
+    """What connects: "workspace", "ls" … for the log."""
+
+
+class AgentWish(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An agent that a client wants started."""
+
+    profile: str = ""
+    """Empty: the built-in one."""
+    name: str = ""
+    """Empty: the profile's name, numbered where taken."""
+    model: str = ""
+    base_url: str = ""
+    mode: Mode | None = None
+    """None: the session's."""
+    limits: Limits | None = None
+
+
+class AgentRef(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    kind: str
+
+
+class NewSession(Request, frozen=True, kw_only=True):
+    """Open a session with its agents; every agent gets `task` as its first prompt, if given."""
+
+    method: ClassVar[str] = "session.new"
+
+    cwd: str
+    task: str = ""
+    name: str = ""
+    mode: Mode | None = None
+    agents: tuple[AgentWish, ...] = (AgentWish(),)
+    env: dict[str, str] = {}
+    """Variables that the profiles name (keys …); held in memory only."""
+
+
+class NewSessionResult(msgspec.Struct, frozen=True):
+    session: str
+    name: str
+    agents: tuple[AgentRef, ...]
+    turns: tuple[str, ...]
+    """The first turn of each agent, when there was a task; journaled as started."""
+
+
+NewSession.Result = NewSessionResult
+
+
+class ListSessions(Request, frozen=True, kw_only=True):
+    method: ClassVar[str] = "session.list"
+
+
+class ListSessionsResult(msgspec.Struct, frozen=True):
+    sessions: tuple[SessionSummary, ...]
+    position: int
+    """The listing is exact as of this position: subscribe after it and miss nothing."""
+
+
+ListSessions.Result = ListSessionsResult
+
+
+class RenameSession(Request, frozen=True, kw_only=True):
+    method: ClassVar[str] = "session.rename"
+
+    session: str
+    name: str
+
+
+class Arrange(Request, frozen=True, kw_only=True):
+    """Keep the windows and panes of a session."""
+
+    method: ClassVar[str] = "session.arrange"
+
+    session: str
+    windows: tuple[WindowNode, ...]
+
+
+class Spawn(Request, frozen=True, kw_only=True):
+    """Start another agent in a session."""
+
+    method: ClassVar[str] = "agent.spawn"
+    Result: ClassVar[Any] = AgentRef
+
+    session: str
+    agent: AgentWish
+    env: dict[str, str] = {}
+
+
+class Prompt(Request, frozen=True, kw_only=True):
+    """Send a prompt; answered once its turn is journaled as started."""
+
+    method: ClassVar[str] = "agent.prompt"
+
+    session: str
+    agent: str = ""
+    """Empty: the session's only agent (else `UsageError` that names them)."""
+    text: str
+    env: dict[str, str] = {}
+
+
+class PromptResult(msgspec.Struct, frozen=True):
+    turn: str
+
+
+Prompt.Result = PromptResult
+
+
+class Stop(Request, frozen=True, kw_only=True):
+    """End the current turn of an agent, or of all agents of the session."""
+
+    method: ClassVar[str] = "agent.stop"
+
+    session: str
+    agent: str = ""
+
+
+class Kill(Request, frozen=True, kw_only=True):
+    """End an agent, or all agents of the session; the record stays."""
+
+    method: ClassVar[str] = "agent.kill"
+
+    session: str
+    agent: str = ""
+
+
+class AgentNames(msgspec.Struct, frozen=True):
+    agents: tuple[str, ...]
+    """Names of the agents that it applied to."""
+
+
+Stop.Result = AgentNames
+Kill.Result = AgentNames
+
+
+class Wait(Request, frozen=True, kw_only=True):
+    """Wait until an agent (or every agent of the session) is in a state."""
+
+    method: ClassVar[str] = "agent.wait"
+
+    session: str
+    agent: str = ""
+    turn: str = ""
+    """Count only states reached once this turn has started; for `ended`: this turn's end."""
+    until: AgentState | Literal["ended"]
+    """ended: idle, done, failed or stopped, with nothing queued."""
+    timeout_s: float | None = None
+
+
+class WaitResult(msgspec.Struct, frozen=True):
+    states: dict[str, str]
+    """Agent name → state."""
+    reasons: dict[str, str]
+    """Agent name → stop reason of its last ended turn, where there is one."""
+
+
+Wait.Result = WaitResult
+
+
+class Reconfigure(Request, frozen=True, kw_only=True):
+    """Another model from the next turn on, or another mode from the next call on."""
+
+    method: ClassVar[str] = "agent.reconfigure"
+
+    session: str
+    agent: str
+    model: str = ""
+    base_url: str = ""
+    mode: Mode | None = None
+    env: dict[str, str] = {}
+
+
+class Looked(Request, frozen=True, kw_only=True):
+    """A person has seen the end of this agent's last turn."""
+
+    method: ClassVar[str] = "agent.looked"
+
+    session: str
+    agent: str
+
+
+class Inbox(Request, frozen=True, kw_only=True):
+    method: ClassVar[str] = "inbox.list"
+
+
+class InboxResult(msgspec.Struct, frozen=True):
+    calls: tuple[PendingCall, ...]
+
+
+Inbox.Result = InboxResult
+
+
+class Answer(Request, frozen=True, kw_only=True):
+    """Allow or deny a waiting call."""
+
+    method: ClassVar[str] = "inbox.answer"
+
+    call: str
+    """The call's id, or a unique beginning of it."""
+    allowed: bool
+    rule: str
+    """For the record: "approved in the pane", "denied by mato deny" …"""
+
+
+class Events(Request, frozen=True, kw_only=True):
+    """Events of a session, as lines of `codec.to_json_line`."""
+
+    method: ClassVar[str] = "journal.events"
+
+    session: str
+    after: int = 0
+    limit: int = 1000
+
+
+class EventsResult(msgspec.Struct, frozen=True):
+    session: str
+    lines: tuple[str, ...]
+    last: int
+    """seq of the last line; `after` again when there was none."""
+    head: int
+    """seq of the session's newest event."""
+
+
+Events.Result = EventsResult
+
+
+class Blob(Request, frozen=True, kw_only=True):
+    """Content by hash (a whole tool output); UTF-8 with replacement."""
+
+    method: ClassVar[str] = "journal.blob"
+
+    sha256: str
+
+
+class BlobResult(msgspec.Struct, frozen=True):
+    text: str
+
+
+Blob.Result = BlobResult
+
+
+class Subscribe(Request, frozen=True, kw_only=True):
+    """From now on event frames come on this connection; asked again, it replaces the former.
+
+    Facts of all sessions (catalog kinds) after `position`, and everything of the `sessions` named,
+    each after its own seq. First the past from the journal, then the present without a gap, then
+    the open tails of streams.
+    """
+
+    method: ClassVar[str] = "subscribe"
+
+    position: int | None = None
+    """None: no facts of other sessions."""
+    sessions: dict[str, int] = {}
+    """Session id → seq."""
+
+
+class Profiles(Request, frozen=True, kw_only=True):
+    """The agent profiles that can be started in a folder."""
+
+    method: ClassVar[str] = "profile.list"
+
+    cwd: str = ""
+
+
+class ProfileSummary(msgspec.Struct, frozen=True):
+    name: str
+    kind: str
+    description: str
+    model: str
+    """Its own model, or "" for the default choice."""
+    mode: str
+    tools: tuple[str, ...]
+    origin: str
+    """built-in, user, or the file."""
+    env: tuple[str, ...]
+    """Variables that a client should hand over where it has them."""
+
+
+class ProfilesResult(msgspec.Struct, frozen=True):
+    profiles: tuple[ProfileSummary, ...]
+
+
+Profiles.Result = ProfilesResult
+
+
+class Status(Request, frozen=True, kw_only=True):
+    method: ClassVar[str] = "daemon.status"
+
+
+class StatusResult(msgspec.Struct, frozen=True):
+    pid: int
+    mato: str
+    protocol: int
+    epoch: int
+    started_us: int
+    uptime_s: float
+    sessions: int
+    agents: int
+    """Living ones."""
+    working: int
+    blocked: int
+    clients: int
+    position: int
+    journal_bytes: int
+    state: str
+    """The state folder."""
+    socket: str
+
+
+Status.Result = StatusResult
+
+
+class Shutdown(Request, frozen=True, kw_only=True):
+    """Stop in good order; answered before the daemon ends."""
+
+    method: ClassVar[str] = "daemon.stop"
+
+
+METHODS: dict[str, type[Request]] = {
+    request.method: request
+    for request in (
+        Hello,
+        NewSession,
+        ListSessions,
+        RenameSession,
+        Arrange,
+        Spawn,
+        Prompt,
+        Stop,
+        Kill,
+        Wait,
+        Reconfigure,
+        Looked,
+        Inbox,
+        Answer,
+        Events,
+        Blob,
+        Subscribe,
+        Profiles,
+        Status,
+        Shutdown,
+    )
+}

@@ -1,0 +1,1 @@
+"""The fakes that ship with the product."""

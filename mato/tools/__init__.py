@@ -1,0 +1,1 @@
+"""Tools: what a native agent can do to a workspace."""

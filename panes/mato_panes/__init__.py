@@ -1,0 +1,1 @@
+"""What a person sees: the workspace as a Textual app."""

@@ -1,0 +1,1 @@
+"""Layout: the pure split tree and its view."""

@@ -1,0 +1,61 @@
+"""What widgets tell the app: wishes of the person, never done by the widget itself."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+
+class PromptSubmitted(Message):
+    """Send `text` to the agent; the daemon queues it while the agent is busy."""
+
+    def __init__(self, agent: str, text: str) -> None:
+        super().__init__()
+        self.agent = agent
+        self.text = text
+
+
+class StopRequested(Message):
+    """End the agent's current turn."""
+
+    def __init__(self, agent: str) -> None:
+        super().__init__()
+        self.agent = agent
+
+
+class CallAnswered(Message):
+    """Allow or deny a waiting call."""
+
+    def __init__(self, call: str, allowed: bool, rule: str) -> None:
+        super().__init__()
+        self.call = call
+        self.allowed = allowed
+        self.rule = rule
+
+
+class WholeOutputWanted(Message):
+    """Show the whole output of a call, from its blob."""
+
+    def __init__(self, sha256: str, title: str) -> None:
+        super().__init__()
+        self.sha256 = sha256
+        self.title = title
+
+
+class FrameFocusWanted(Message):
+    """Focus shall leave the composer or transcript for the frame around the panes."""
+
+
+class PaneFocused(Message):
+    """The pane with this id has got the focus (by mouse or key)."""
+
+    def __init__(self, pane: str) -> None:
+        super().__init__()
+        self.pane = pane
+
+
+class CopyWanted(Message):
+    """Put `text` (already cleaned) on the clipboard."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text

@@ -1,0 +1,1 @@
+"""Screens: what covers the workspace for a moment."""

@@ -1,0 +1,1 @@
+"""The record: events, journal and folds. Imports nothing of Mato's other wings."""

@@ -1,0 +1,36 @@
+"""Facts about permissions: asked, answered."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from mato_sessions.events.base import Body
+
+Action = Literal["read", "write", "execute", "note"]
+"""What a tool does to the world. note: it only changes the agent's own record (plan)."""
+
+
+class PermissionAsked(Body, frozen=True, kw_only=True):
+    """A person has to decide. The call waits."""
+
+    kind: ClassVar[str] = "permission.asked"
+
+    call: str
+    tool: str
+    action: Action
+    resource: str
+    """What it is about: the path, the command line."""
+    arguments: dict[str, Any]
+    preview: str = ""
+    """A diff of what would change, where that can be said before."""
+
+
+class PermissionAnswered(Body, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "permission.answered"
+
+    call: str
+    allowed: bool
+    by: Literal["person", "mode", "cancel"]
+    """mode: the session's mode decided without asking. cancel: the turn ended while it waited."""
+    rule: str
+    """For people: why ("mode ask: reads run", "approved in the pane", "denied by mato deny")."""
