@@ -12,6 +12,7 @@ lone surrogate, raw byte   ``‹U+D800›``, ``‹xFF›``
 storm of combining marks   the first six, then ``�``; without a base they get ``◌``
 exotic spaces              a plain space, so that copied commands work
 emoji joined by ZWJ        the emoji side by side, as on systems that lack the joined picture
+skin tones, VS15, VS16     left out after an emoji, whose width nobody can tell with them
 =========================  ===============================================================
 
 Only `\\n` and `\\t` keep their meaning, and CR LF is one line end. Hot commands import this file:
@@ -47,7 +48,7 @@ _HARMLESS = (
     "\u0620-\u064a\u0671-\u06d5\u1e00-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u20cf"
     "\u2100-\u27ff\u2801-\u2cee\u2e00-\u3029\u3030-\u3098\u309b-\u3163\u3165-\ua66e"
     "\uac00-\ud7a3\ue000-\ufb1d\ufb1f-\ufdcf\ufdf0-\ufdff\ufe30-\ufefe\uff01-\uff9f"
-    "\uffa1-\uffef\ufffc-\ufffd\U0001f000-\U0001faff"
+    "\uffa1-\uffef\ufffc-\ufffd\U0001f000-\U0001f3fa\U0001f400-\U0001faff"
 )
 
 _C1_NAMES = (
@@ -66,7 +67,6 @@ _NAMES = {0x80 + offset: name for offset, name in enumerate(_C1_NAMES)} | {
     0x180E: "MVS",
     0x200B: "ZWSP",
     0x200C: "ZWNJ",
-    0x200D: "ZWJ",
     0x200E: "LRM",
     0x200F: "RLM",
     0x2028: "LS",
@@ -93,6 +93,9 @@ _VISIBLE_FORMAT = frozenset(
 # Without a glyph although their category says mark or symbol: Khmer inherent vowels, Mongolian
 # selectors, the musical null notehead, the Khitan filler.
 _BLANK = frozenset([0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x1D159, 0x16FE4])
+
+_TONES = {chr(code): f"U+{code:04X}" for code in range(0x1F3FB, 0x1F400)}
+_HINTS = {"\u200d": "ZWJ", "\ufe0e": "VS15", "\ufe0f": "VS16"} | _TONES
 
 _KEEP, _MARK, _HINT, _NAME, _TAG = range(5)
 
@@ -175,7 +178,10 @@ def _reveal(match: Match[str]) -> str:
             if not names and hints < stage and _is_hint(character, last, following):
                 hints = stage
                 continue
-            kind = _NAME
+            if character in _TONES and (names or not _is_symbol(last)):
+                kind, shown = _KEEP, character
+            else:
+                kind = _NAME
         if kind in (_NAME, _TAG):
             names.append((kind, shown))
             continue
@@ -222,8 +228,8 @@ def _judge(character: str) -> tuple[int, str]:
     code = ord(character)
     if code in _PICTURES:
         return _KEEP, chr(_PICTURES[code])
-    if code in (0x200D, 0xFE0E, 0xFE0F):
-        return _HINT, _NAMES.get(code) or f"VS{code - 0xFDFF}"
+    if character in _HINTS:
+        return _HINT, _HINTS[character]
     if name := _NAMES.get(code):
         return _NAME, name
     if 0xE0020 <= code <= 0xE007E:
@@ -246,10 +252,10 @@ def _judge(character: str) -> tuple[int, str]:
 
 
 def _is_hint(character: str, last: str, following: str) -> bool:
-    """Whether a joiner or selector only asks for another picture of an emoji.
+    """Whether a joiner, selector or skin tone only asks for another picture of an emoji.
 
-    Then it is dropped: terminals disagree about the width of what it makes. Anywhere else it may
-    carry hidden data, and is named.
+    Then it is dropped: terminals disagree about the width of what it makes (tmux 3.3a draws a
+    thumb with a skin tone in four cells, Rich counts two). Anywhere else it may carry hidden data.
     """
     if character == "\u200d":
         return _is_symbol(last) and _is_symbol(following)
@@ -261,4 +267,6 @@ def _is_hint(character: str, last: str, following: str) -> bool:
 def _is_symbol(character: str) -> bool:
     from unicodedata import category
 
-    return bool(character) and (category(character) in ("So", "Sm", "Sk") or character in "‼⁉ℹ〰")
+    if character in ("", *"©®‼⁉ℹ〰"):
+        return bool(character)
+    return character > "\u2100" and category(character) in ("So", "Sm", "Sk")
