@@ -1,0 +1,1 @@
+"""Palettes, their contrast, and their conversion to Textual themes."""
