@@ -17,7 +17,7 @@ NEWEST_RESULT = 2000
 """Characters of a tool result of the running turn. A core reads about 100 tokens a second, so
 longer ones cost more time than a small model makes of them."""
 OLDER_RESULT = 300
-OLDER_ANSWER = 600
+OLDER_TEXT = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _form(
     older: Sequence[Message], running: Sequence[Message], left_out: int, limit: int
 ) -> Shortened:
     forms = [
-        *(_clip(one, OLDER_RESULT if one.role == "tool" else OLDER_ANSWER) for one in older),
+        *(_clip(one, OLDER_RESULT if one.role == "tool" else OLDER_TEXT) for one in older),
         *(one if one.role == "user" else _clip(one, limit) for one in running),
     ]
     before = (*older, *running)

@@ -160,15 +160,15 @@ async def test_a_message_that_can_never_fit_is_refused_with_a_sentence() -> None
 
 async def test_a_long_conversation_is_shortened_and_says_so() -> None:
     said: list[str] = []
-    old = [Message("user", "word " * 3000), Message("assistant", "ok")]
+    old = [Message("user", "word " * 300), Message("assistant", "ok")]
     asked = ModelRequest(
-        "r", ModelChoice("embedded"), "", (READ,), (*old, *old, Message("user", "Now?"))
+        "r", ModelChoice("embedded"), "", (READ,), (*(old * 20), Message("user", "Now?"))
     )
     chunks = await answer(
         Answering(PlayedEngine('{"tool":"answer","args":{"text":"x"}}')), asked, said
     )
     assert isinstance(chunks[-1], FinishChunk)
-    assert any("4 messages left out" in text for text in said)
+    assert any("20 messages left out, 10 texts shortened" in text for text in said)
 
 
 async def test_the_prefix_is_read_once_and_copied_into_every_slot() -> None:
