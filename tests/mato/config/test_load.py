@@ -1,0 +1,74 @@
+"""Settings: layers, and sentences for what is wrong in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mato.config.load import load
+from mato.config.paths import Paths, find
+from mato.config.settings import Settings
+from mato_sessions.errors import ConfigError
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    found = find({"MATO_HOME": str(tmp_path)})
+    found.config.mkdir(parents=True)
+    return found
+
+
+def test_without_a_file_and_variables_the_defaults_hold(paths: Paths) -> None:
+    assert load(paths, {}) == Settings()
+
+
+def test_the_file_lies_over_the_defaults_and_the_environment_over_the_file(paths: Paths) -> None:
+    paths.config_file.write_text(
+        'model = "openai/a"\nmode = "read"\n[limits]\nmodel_calls = 7\n[screen]\ntheme = "ink"\n'
+    )
+    settings = load(paths, {"MATO_MODEL": "openai/b", "MATO_PREFIX": "ctrl+a", "MATO_MODE": ""})
+    assert settings.model == "openai/b"
+    assert settings.mode == "read"
+    assert settings.limits.model_calls == 7
+    assert (settings.keys.prefix, settings.screen.theme) == ("ctrl+a", "ink")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('modell = "x"', ["'modle'", "did you mean 'model'", "base_url"]),
+        ('[keys]\nprefx = "x"', ["'keys.prefx'", "did you mean 'prefix'"]),
+        ('mode = "yolo"', ["'mode'", "'yolo'", "'read', 'ask', 'edit', 'full'"]),
+        ("model = 3", ["'model'", "3", "a text in quotes"]),
+        ('keys = "x"', ["'keys'", "[keys]"]),
+        ('[limits]\ntokens = "many"', ["'limits.tokens'", "'many'", "a whole number"]),
+        ("[screen]\nsidebar = 1", ["'screen.sidebar'", "true or false"]),
+        ("model = ", ["not valid TOML"]),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named_with_what_is_allowed(
+    paths: Paths, text: str, said: list[str]
+) -> None:
+    paths.config_file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(paths, {})
+    for part in [str(paths.config_file), *said]:
+        assert part in str(caught.value)
+
+
+def test_a_wrong_variable_is_named(paths: Paths) -> None:
+    with pytest.raises(ConfigError, match=r"MATO_MODE.*'yolo'.*'full'"):
+        load(paths, {"MATO_MODE": "yolo"})
+
+
+def test_a_file_that_is_not_utf8_is_refused_with_a_sentence(paths: Paths) -> None:
+    paths.config_file.write_bytes(b'model = "\xff"')
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(paths, {})
+
+
+def test_a_folder_in_its_place_is_refused_with_a_sentence(paths: Paths) -> None:
+    paths.config_file.mkdir()
+    with pytest.raises(ConfigError, match="cannot read"):
+        load(paths, {})
