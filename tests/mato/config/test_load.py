@@ -37,7 +37,7 @@ def test_the_file_lies_over_the_defaults_and_the_environment_over_the_file(paths
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('modell = "x"', ["'modle'", "did you mean 'model'", "base_url"]),
+        ('modell = "x"', ["'modell'", "did you mean 'model'", "base_url"]),
         ('[keys]\nprefx = "x"', ["'keys.prefx'", "did you mean 'prefix'"]),
         ('mode = "yolo"', ["'mode'", "'yolo'", "'read', 'ask', 'edit', 'full'"]),
         ("model = 3", ["'model'", "3", "a text in quotes"]),
