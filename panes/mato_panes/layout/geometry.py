@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from mato_sessions.events.session import Node, PaneNode, SplitNode
-
 from mato_panes.layout import tree
+from mato_sessions.events.session import Node, PaneNode, SplitNode
 
 Direction = Literal["left", "right", "up", "down"]
 

@@ -1,0 +1,101 @@
+"""Help: every key, from the key table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import events
+from textual.widget import Widget
+
+from mato_panes import bindings
+from mato_panes.rendering.line import Line, cells
+from mato_panes.screens.dialog import Dialog
+from mato_panes.widgets.paper import Paper
+
+_WIDE = 116
+"""From so many columns on the groups stand in two columns."""
+
+
+class Help(Dialog[None]):
+    """Scrolls where it is longer than the screen."""
+
+    DEFAULT_CSS = """
+    Help > #box { width: 112; height: 90%; padding: 1 2; }
+    """
+
+    leaving: ClassVar[frozenset[str]] = frozenset({"escape", "ctrl+c", "q", "question_mark"})
+
+    def __init__(self, prefix: str, note: str = "") -> None:
+        super().__init__("Keys", "↑↓ scroll · Esc leaves")
+        self._prefix = prefix
+        self._note = note
+
+    def body(self) -> Iterable[Widget]:
+        yield Paper()
+
+    def on_mount(self) -> None:
+        self._fill()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._fill()
+
+    def _fill(self) -> None:
+        columns = 2 if self.screen.size.width >= _WIDE else 1
+        width = (min(self.screen.size.width, 112) - 8) // columns
+        head: list[Line] = [
+            (
+                ("Press ", "dim"),
+                (self._prefix, "badge"),
+                (", let go, then the key. Twice sends it to the pane.", "dim"),
+            )
+        ]
+        if self._note:
+            head.append(((self._note, "dim"),))
+        blocks = [_block(name, members, width) for name, members in bindings.groups()]
+        blocks.append(_elsewhere(width))
+        lines = _in_columns(blocks, columns, width)
+        self.query_one(Paper).show([*head, (), *lines])
+
+
+def _block(name: str, members: list[bindings.Binding], width: int) -> list[Line]:
+    block: list[Line] = [((name, "strong"),)]
+    for binding in members:
+        direct = " or " + " ".join(bindings.named(key) for key in binding.direct)
+        note = (direct if binding.direct else "") + (f"  ({binding.note})" if binding.note else "")
+        block.append(_entry(bindings.keys_of(binding), binding.title, note, width))
+    return [*block, ()]
+
+
+def _elsewhere(width: int) -> list[Line]:
+    """Keys that belong to a pane's own parts."""
+    return [
+        (("In a pane", "strong"),),
+        _entry("Enter", "Send the prompt", "", width),
+        _entry("ctrl+j", "New line", " or alt+Enter", width),
+        _entry("Esc", "From prompt to transcript, then jump letters", "", width),
+        _entry("a d", "Allow or deny, on a focused question", "", width),
+        (),
+    ]
+
+
+def _entry(keys: str, title: str, note: str, width: int) -> Line:
+    gap = " " * max(1, 13 - cells(((keys, "key"),)))
+    return (("  ", "text"), (keys, "key"), (gap, "text"), (title, "text"), (note, "dim"))
+
+
+def _in_columns(blocks: list[list[Line]], columns: int, width: int) -> list[Line]:
+    if columns == 1:
+        return [line for block in blocks for line in block]
+    total = sum(len(block) for block in blocks)
+    left: list[Line] = []
+    right: list[Line] = []
+    for block in blocks:
+        (left if len(left) + len(block) / 2 <= total / 2 and not right else right).extend(block)
+    height = max(len(left), len(right))
+    left += [()] * (height - len(left))
+    right += [()] * (height - len(right))
+    return [
+        (*one, (" " * max(width - cells(one), 1), "text"), *other)
+        for one, other in zip(left, right, strict=True)
+    ]

@@ -1,0 +1,137 @@
+"""The terminal the workspace runs in: its loss is noticed, its title and mouse are looked after."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO, cast
+
+from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Event
+from textual.message import Message
+
+from mato_panes.gate import terminal_text
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+_PUSH_TITLE = "\x1b[22;2t"
+_POP_TITLE = "\x1b[23;2t"
+
+
+class TerminalLost(Event, bubble=False):
+    """Nobody is there any more: the terminal was closed."""
+
+
+class _Outlet:
+    """A terminal that may go away: what is written after that is dropped, and nothing raises.
+
+    Textual's writer thread would die of the first error, and the app wait for it for ever.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.gone = False
+
+    def write(self, text: str) -> int:
+        if not self.gone:
+            try:
+                self._file.write(text)
+            except (OSError, ValueError):
+                self.gone = True
+        return len(text)
+
+    def flush(self) -> None:
+        if not self.gone:
+            try:
+                self._file.flush()
+            except (OSError, ValueError):
+                self.gone = True
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def isatty(self) -> bool:
+        return self._file.isatty()
+
+
+class TerminalDriver(LinuxDriver):
+    """Textual's driver, which posts `TerminalLost` to the app where Textual's own would spin."""
+
+    def __init__(
+        self,
+        app: App[object],
+        *,
+        debug: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)  # pyright: ignore[reportUnknownMemberType] - Textual leaves the app's type argument open
+        assert sys.__stderr__ is not None  # the driver above has used it
+        self._file = cast(TextIO, _Outlet(sys.__stderr__))
+
+    def run_input_thread(self) -> None:
+        try:
+            super().run_input_thread()
+        except OSError:  # EIO: the other side of the pty is closed
+            self.send_message(TerminalLost())
+
+    def take_mouse(self, taken: bool) -> None:
+        """Whether the mouse is Mato's, or the terminal's own to select with."""
+        if taken:
+            self._enable_mouse_support()
+        else:
+            self._disable_mouse_support()
+
+    def set_title(self, title: str) -> None:
+        """Show a title; text as it may come, made safe here as well."""
+        self.write(f"\x1b]2;{terminal_text(title)}\x07")
+
+    def keep_title(self) -> None:
+        """Ask the terminal to remember the title it has."""
+        self.write(_PUSH_TITLE)
+
+    def restore_title(self) -> None:
+        self.write(f"\x1b]2;\x07{_POP_TITLE}")
+
+
+class HangupWatch:
+    """Calls back when the terminal behind a descriptor is gone, also when no SIGHUP comes.
+
+    An epoll that asks for nothing reports nothing but a hang-up, and is itself something that the
+    loop can wait for: no thread, no polling.
+    """
+
+    def __init__(self, fileno: int, lost: Message, app: App[object]) -> None:
+        self._fileno = fileno
+        self._lost = lost
+        self._app = app
+        self._epoll: select.epoll | None = None
+
+    def __enter__(self) -> HangupWatch:
+        if os.isatty(self._fileno):
+            self._epoll = select.epoll()
+            self._epoll.register(self._fileno, 0)
+            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._gone)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def _gone(self) -> None:
+        self._stop()
+        self._app.post_message(self._lost)
+
+    def _stop(self) -> None:
+        if self._epoll is not None:
+            asyncio.get_running_loop().remove_reader(self._epoll.fileno())
+            self._epoll.close()
+            self._epoll = None
