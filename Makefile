@@ -1,0 +1,36 @@
+# Everything is prepared in this folder: uv in .tools/, the locked environment in .venv/.
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(CURDIR)/.tools:$(PATH)
+MAKEFLAGS += --no-print-directory
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench model clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup: ## prepare the environment, and tmux where missing
+	@$(PYTHON) scripts/bootstrap.py
+
+demo: setup ## three agents at work on a sample project (fetches a small model once)
+	@mato demo
+
+test: setup ## all tests; those of the embedded model when it is here (make model)
+	@pytest -q -n 2 --dist loadfile -m "not live"
+	@pytest -q -m live
+
+check: setup ## lint, format, types and import contracts
+	@ruff check
+	@ruff format --check
+	@pyright
+	@lint-imports --no-logo
+
+bench: setup ## measure speed, as ratios within one run
+	@python -m benchmarks
+
+model: setup ## fetch the embedded model
+	@python -m mato.models.embedded.fetch
+
+clean: ## remove what setup made; the fetched model stays
+	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis .import_linter_cache
