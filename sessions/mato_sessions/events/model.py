@@ -20,7 +20,7 @@ class ModelAsked(Body, frozen=True, kw_only=True):
     model: str
     base_url: str = ""
     source: str = ""
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}  # noqa: RUF012  a struct copies an empty default
     system: BlobRef
     tools: BlobRef
     """Canonical JSON of the tool schemas, in the order sent."""

@@ -1,0 +1,234 @@
+"""The journal's file is opened, checked and migrated here; nobody else opens it.
+
+One connection writes and alone checkpoints; readers are `mode=ro` and never do. This keeps clear of
+the WAL-reset race of SQLite < 3.51.3, which needs two connections that write or checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import stat
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from mato_sessions.errors import JournalError, JournalLocked, JournalNewer
+
+APPLICATION_ID = 0x4D41544F
+"""``MATO`` in the file's header."""
+_BUSY_S = 10.0
+"""How long a foreign transaction on the file (a person's sqlite3) is waited for."""
+
+
+def bundled_migrations() -> list[str]:
+    """The SQL of each schema version, from 1, as shipped."""
+    folder = resources.files("mato_sessions") / "migrations"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=_number)
+    if [_number(file) for file in files] != list(range(1, len(files) + 1)):
+        raise JournalError(f"the migrations of this Mato are not numbered 1 to {len(files)}")
+    return [file.read_text(encoding="utf-8") for file in files]
+
+
+def _number(file: Any) -> int:
+    return int(file.name.split("_", 1)[0])
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Hold the journal at `path` for this `Journal` alone, by a lock file beside it.
+
+    Raises:
+        JournalLocked: somebody else holds it, in this or another process.
+    """
+    lock = path.with_name(path.name + ".lock")
+    with told(path):
+        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise JournalLocked(
+                f"the journal {str(path)!r} is in use by another Mato; stop that one first"
+            ) from error
+        yield
+    finally:
+        os.close(fd)
+
+
+@asynccontextmanager
+async def open_writer(
+    path: Path, migrations: Sequence[str] | None = None
+) -> AsyncGenerator[aiosqlite.Connection]:
+    """The one connection that writes, in autocommit mode, with the newest schema.
+
+    Raises:
+        JournalNewer: a newer Mato wrote it; the file is left as it is.
+        JournalError: it cannot be opened, or is no journal.
+    """
+    steps = bundled_migrations() if migrations is None else migrations
+    with told(path):
+        if await asyncio.to_thread(_create, path):
+            await _inspect(path, len(steps))
+        connection = await aiosqlite.connect(path, isolation_level=None, timeout=_BUSY_S)
+    try:
+        with told(path):
+            # page_size and auto_vacuum take effect only before the first page is written.
+            for pragma in (
+                "page_size = 4096",
+                "auto_vacuum = INCREMENTAL",
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                "journal_size_limit = 67108864",
+                "trusted_schema = OFF",
+                "cell_size_check = ON",
+            ):
+                await connection.execute_fetchall(f"PRAGMA {pragma}")
+            await _migrate(connection, path, steps)
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def open_reader(path: Path) -> AsyncGenerator[aiosqlite.Connection]:
+    """A connection that can only read and never checkpoints."""
+    with told(path):
+        connection = await aiosqlite.connect(
+            _read_only(path), uri=True, isolation_level=None, timeout=_BUSY_S
+        )
+    try:
+        with told(path):
+            await connection.execute_fetchall("PRAGMA query_only = ON")
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _read_only(path: Path) -> str:
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
+@contextmanager
+def told(path: Path) -> Generator[None]:
+    """Faults of the file system and of SQLite as one sentence."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise JournalError(
+            f"cannot open the journal {str(path)!r}: its folder does not exist; create it first"
+        ) from error
+    except OSError as error:
+        raise JournalError(
+            f"cannot open the journal {str(path)!r}: {error.strerror}; check who owns the folder"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+            raise _foreign(path) from error
+        raise JournalError(f"cannot open the journal {str(path)!r}: {error}") from error
+
+
+def _foreign(path: Path) -> JournalError:
+    return JournalError(
+        f"the file {str(path)!r} is not a journal of Mato; move it away or set another MATO_HOME"
+    )
+
+
+def _create(path: Path) -> bool:
+    """Create the file for its owner alone (WAL and SHM inherit that). True: something is in it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise _foreign(path)
+        if status.st_mode & 0o077:
+            os.fchmod(fd, 0o600)
+        if status.st_size == 0:
+            _sync_folder(path)
+        return status.st_size > 0
+    finally:
+        os.close(fd)
+
+
+async def _inspect(path: Path, newest: int) -> None:
+    """Refuse what is not ours or too new, through a connection that cannot change it."""
+    async with open_reader(path) as connection:
+        application = await _value(connection, "PRAGMA application_id")
+        version = await _value(connection, "PRAGMA user_version")
+        tables = await _value(connection, "SELECT count(*) FROM sqlite_master")
+    # A crash in the middle of the creation leaves an empty database without our id.
+    if application != APPLICATION_ID and (application, version, tables) != (0, 0, 0):
+        raise _foreign(path)
+    if version > newest:
+        raise JournalNewer(
+            f"the journal {str(path)!r} has schema {version} of a newer Mato and this one knows "
+            f"{newest}; update Mato to open it"
+        )
+
+
+async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[str]) -> None:
+    version = await _value(connection, "PRAGMA user_version")
+    for number, sql in enumerate(steps[version:], start=version + 1):
+        if number > 1:
+            await _back_up(connection, path, number - 1)
+        await connection.execute_fetchall("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(sql):
+                await connection.execute_fetchall(statement)
+            await connection.execute_fetchall(f"PRAGMA application_id = {APPLICATION_ID}")
+            await connection.execute_fetchall(f"PRAGMA user_version = {number}")
+            await connection.execute_fetchall("COMMIT")
+        except BaseException:
+            await connection.execute_fetchall("ROLLBACK")
+            raise
+
+
+async def _back_up(connection: aiosqlite.Connection, path: Path, version: int) -> None:
+    """Keep the journal as schema `version` left it, beside it and on disk."""
+    target = path.with_name(f"{path.name}.v{version}.bak")
+    draft = target.with_name(target.name + ".tmp")
+    # VACUUM INTO takes an empty file, so that the copy is never readable by others.
+    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
+    await connection.execute_fetchall("VACUUM INTO ?", (str(draft),))
+    await asyncio.to_thread(_settle, draft, target)
+
+
+def _settle(draft: Path, target: Path) -> None:
+    fd = os.open(draft, os.O_RDWR)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    draft.replace(target)
+    _sync_folder(target)
+
+
+def _sync_folder(path: Path) -> None:
+    fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """One statement after the other; executescript would commit the transaction around them."""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        raise JournalError(f"a migration ends in the middle of a statement: {statement!r}")
+
+
+async def _value(connection: aiosqlite.Connection, sql: str) -> int:
+    rows = list(await connection.execute_fetchall(sql))
+    return int(rows[0][0])

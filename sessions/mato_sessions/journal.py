@@ -1,0 +1,289 @@
+"""The journal: what happened is appended here, and read back by session or by position."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiosqlite
+import msgspec
+
+from mato_sessions import chain, codec, database
+from mato_sessions.clock import Clock
+from mato_sessions.codec import Envelope
+from mato_sessions.errors import JournalBroken, JournalError, JournalStopped
+from mato_sessions.events import BlobRef, Draft, Event, ToolProposed
+from mato_sessions.redact import Redactor
+from mato_sessions.writer import BATCH_EVENTS, Ready, Writer
+
+Listener = Callable[[Sequence[Event]], None]
+
+_COLUMNS = (
+    "SELECT e.position, e.session, e.seq, e.at_us, e.mono_us, e.boot, e.epoch, e.agent, e.turn,"
+    " e.cause, e.kind, e.version, e.body_hash, e.hash,"
+    " coalesce(b.data, (SELECT data FROM blob WHERE blob.hash = e.body_hash))"
+    " FROM envelope AS e LEFT JOIN body AS b ON b.position = e.position"
+)
+_FACTS = (
+    # Word for word the condition of the index envelope_fact, or SQLite does not use it.
+    " AND (substr(kind, 1, instr(kind, '.') - 1)"
+    " IN ('session', 'agent', 'turn', 'permission', 'usage')"
+    " OR kind = 'tool.proposed')"
+)
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A session as the journal knows it, without looking into its events."""
+
+    session: str
+    parent: str | None
+    fork_seq: int | None
+    created_us: int
+    head_seq: int
+    head_hash: bytes
+
+
+class _Heading(msgspec.Struct, frozen=True):
+    """What a draft says about itself, checked before it can spoil a batch."""
+
+    session: Annotated[str, msgspec.Meta(min_length=1)]
+    agent: str | None
+    turn: str | None
+    cause: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)] | None
+
+
+class Journal:
+    """An open journal. Made by `Journal.open`; one at a time for a file.
+
+    Not for several event loops. Reads see what is committed when they start.
+    """
+
+    def __init__(
+        self,
+        connection: aiosqlite.Connection,
+        reader: aiosqlite.Connection,
+        clock: Clock,
+        redactor: Redactor,
+        batch_events: int,
+    ) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._redactor = redactor
+        self._writer = Writer(connection, clock, self._publish, batch_events)
+        self._listeners: list[Listener] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Clock,
+        redactor: Redactor,
+        batch_events: int = BATCH_EVENTS,
+    ) -> AsyncGenerator[Journal]:
+        """The journal at `path`, created when there is none. Leaving writes what still waits.
+
+        `batch_events` is the most that is committed together.
+
+        Raises:
+            JournalLocked: it is open already, here or elsewhere.
+            JournalNewer: a newer Mato wrote it.
+            JournalError: it cannot be opened, or is no journal.
+        """
+        async with AsyncExitStack() as stack:
+            stack.enter_context(database.locked(path))
+            connection = await stack.enter_async_context(database.open_writer(path))
+            reader = await stack.enter_async_context(database.open_reader(path))
+            journal = cls(connection, reader, clock, redactor, batch_events)
+            with database.told(path):
+                await journal._writer.start()
+            failure: BaseException | None = None
+            async with asyncio.TaskGroup() as group:
+                group.create_task(journal._writer.run(), name="journal writer")
+                try:
+                    yield journal
+                except BaseException as error:
+                    # Raised again below: from inside, the group would wrap it.
+                    failure = error
+                journal._writer.close()
+                await journal._writer.stopped.wait()
+            if journal.error is None:
+                # Only tidying: what stays in the WAL is found at the next opening.
+                with suppress(sqlite3.Error):
+                    await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            if failure is not None:
+                raise failure
+
+    @property
+    def epoch(self) -> int:
+        """One more than at the opening before; committed."""
+        return self._writer.epoch
+
+    @property
+    def position(self) -> int:
+        """Of the newest committed event; 0 when there is none."""
+        return self._writer.position
+
+    @property
+    def error(self) -> JournalError | None:
+        """Why the writer stopped by itself, or None."""
+        return self._writer.error
+
+    async def failed(self) -> JournalError:
+        """Wait until the writer has stopped, and give the reason; nothing is written any more."""
+        await self._writer.stopped.wait()
+        return self._writer.error or JournalStopped("the journal is closed")
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Event]:
+        """The drafts as committed events, in order; on disk when it returns, all or none.
+
+        Cancelled after it was queued, it is written all the same.
+
+        Raises:
+            JournalError: a draft cannot be encoded; nothing of this call is written.
+            JournalStopped: the writer has stopped; see `failed`.
+            JournalFenced: a successor has taken over.
+        """
+        ready = [self._prepare(draft) for draft in drafts]
+        return await self._writer.write(ready) if ready else []
+
+    async def blob(self, data: bytes) -> BlobRef:
+        """Where `data`, without the values that Mato holds, stands from now on; on disk.
+
+        The same bytes are kept once.
+        """
+        data = self._redactor.data(data)
+        digest = chain.digest(data)
+        await self._writer.write((), [(digest, data)])
+        return BlobRef(digest.hex(), len(data))
+
+    async def read_blob(self, ref: BlobRef) -> bytes:
+        """The content that `ref` names.
+
+        Raises:
+            JournalBroken: it is not there, or not what its hash says.
+        """
+        digest = bytes.fromhex(ref.sha256)
+        rows = await self._rows("SELECT data FROM blob WHERE hash = ?", (digest,))
+        if not rows:
+            raise JournalBroken(f"the blob {ref.sha256} is not in the journal")
+        data: bytes = rows[0][0]
+        if chain.digest(data) != digest:
+            raise JournalBroken(f"the blob {ref.sha256} is not what its hash says")
+        return data
+
+    async def events(
+        self, session: str, after: int = 0, upto: int | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """A session's events with `after` < seq ≤ `upto`, seq ascending, at most `limit`."""
+        last = (1 << 63) - 1 if upto is None else upto
+        return await self._events(
+            " WHERE e.session = ? AND e.seq > ? AND e.seq <= ? ORDER BY e.seq LIMIT ?",
+            (session, after, last, limit),
+        )
+
+    async def tail(self, session: str, count: int) -> list[Event]:
+        """The last `count` events of a session, seq ascending."""
+        events = await self._events(
+            " WHERE e.session = ? ORDER BY e.seq DESC LIMIT ?", (session, count)
+        )
+        events.reverse()
+        return events
+
+    async def since(
+        self,
+        position: int,
+        limit: int = 1000,
+        *,
+        session: str | None = None,
+        facts_only: bool = False,
+    ) -> list[Event]:
+        """Events after `position`, position ascending, at most `limit`.
+
+        `facts_only`: the kinds that listings and the inbox are made of (session, agent, turn,
+        permission, usage, tool.proposed).
+        """
+        facts = _FACTS if facts_only else ""
+        if session is None:
+            return await self._events(
+                f" WHERE e.position > ?{facts} ORDER BY e.position LIMIT ?", (position, limit)
+            )
+        # Within a session seq and position ascend together; by seq it is read in one run.
+        return await self._events(
+            f" WHERE e.session = ? AND e.position > ?{facts} ORDER BY e.seq LIMIT ?",
+            (session, position, limit),
+        )
+
+    async def sessions(self) -> list[SessionRow]:
+        """All sessions, by id, which is by age."""
+        rows = await self._rows(
+            "SELECT session, parent, fork_seq, created_us, head_seq, head_hash FROM session"
+            " ORDER BY session",
+            (),
+        )
+        return [SessionRow(*row) for row in rows]
+
+    async def verify(self, session: str) -> chain.Break | None:
+        """The first event of a session that is not what its hash says, or None."""
+        verifier = chain.Verifier(session)
+        while events := await self.events(session, after=verifier.seq):
+            for event in events:
+                if (bad := verifier.check(event)) is not None:
+                    return bad
+        return None
+
+    def listen(self, callback: Listener) -> Callable[[], None]:
+        """Call `callback` on the loop with what is committed from now on, position ascending.
+
+        It comes after the appender's own answer. The result ends it.
+        """
+        self._listeners.append(callback)
+
+        def leave() -> None:
+            if callback in self._listeners:
+                self._listeners.remove(callback)
+
+        return leave
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            # Behind the wake-up of the appenders, and a failing listener harms no other.
+            loop.call_soon(listener, events)
+
+    def _prepare(self, draft: Draft) -> Ready:
+        body, redacted = self._redactor.body(draft.body)
+        if redacted and isinstance(body, ToolProposed):
+            body = msgspec.structs.replace(body, redacted=True)
+        body, data = codec.canonical(body)
+        try:
+            msgspec.json.encode(msgspec.convert(draft, _Heading, from_attributes=True))
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
+            raise JournalError(f"cannot journal this {body.kind!r}: {error}") from error
+        return Ready(draft, body, data, chain.digest(data))
+
+    async def _events(self, condition: str, parameters: tuple[Any, ...]) -> list[Event]:
+        return [_event(row) for row in await self._rows(_COLUMNS + condition, parameters)]
+
+    async def _rows(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+        try:
+            return list(await self._reader.execute_fetchall(sql, parameters))
+        except sqlite3.DatabaseError as error:
+            raise JournalBroken(f"cannot read the journal: {error}") from error
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    """An event from a row of `_COLUMNS`; its body has to be what the envelope says."""
+    position, *fields, body_digest, digest, data = row
+    envelope = Envelope(*fields)
+    if data is None or chain.digest(data) != body_digest:
+        raise JournalBroken(
+            f"the body of event {envelope.seq} of {envelope.session!r} is not what its hash says;"
+            " restore a backup of the journal"
+        )
+    return envelope.event(position, codec.decode(envelope.kind, envelope.version, data), digest)
