@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mato_sessions.errors import ConfigError
 
+TYPE_CHECKING = False  # hot commands load this file: `typing` and `dataclasses` cost 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-@dataclass(frozen=True, slots=True)
+
 class Paths:
     """Every place that Mato reads or writes outside of workspaces."""
 
-    config: Path
-    """Folder of config.toml, themes/ and agents/ (profiles)."""
-    state: Path
-    """Folder of the journal and all that must survive; 0700."""
-    cache: Path
-    """Folder of models and other things that can be fetched or made again."""
-    runtime: Path
-    """Folder of the socket; short, 0700, gone after a reboot."""
+    __slots__ = ("cache", "config", "runtime", "state")
+
+    def __init__(self, config: Path, state: Path, cache: Path, runtime: Path) -> None:
+        self.config = config
+        """Folder of config.toml, themes/ and agents/ (profiles)."""
+        self.state = state
+        """Folder of the journal and all that must survive; 0700."""
+        self.cache = cache
+        """Folder of models and other things that can be fetched or made again."""
+        self.runtime = runtime
+        """Folder of the socket; short, 0700, gone after a reboot."""
 
     @property
     def config_file(self) -> Path:

@@ -1,0 +1,5 @@
+"""`python -m mato` is the `mato` command."""
+
+from mato.entry import main
+
+main()

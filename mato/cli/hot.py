@@ -1,0 +1,42 @@
+"""The plain forms of the commands that are called often, recognised without typer.
+
+Only forms that need no explanation are taken here; anything else, right or wrong, is left to
+typer, so that there is one place for help and for usage errors.
+"""
+
+from __future__ import annotations
+
+
+def recognises(argv: list[str]) -> bool:
+    """Whether `run` takes this command line."""
+    match argv:
+        case ["ls" | "inbox"] | ["ls" | "inbox", "--json"]:
+            return True
+        case ["daemon", "status"] | ["daemon", "status", "--json"]:
+            return True
+        case ["send", target, text]:
+            return not target.startswith("-") and (text == "-" or not text.startswith("-"))
+        case ["approve" | "deny", call]:
+            return not call.startswith("-")
+        case _:
+            return False
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line that `recognises` has taken; returns the exit code."""
+    from mato.cli import requests
+
+    as_json = argv[-1] == "--json"
+    match argv:
+        case ["ls", *_]:
+            return requests.ls(as_json)
+        case ["inbox", *_]:
+            return requests.inbox(as_json)
+        case ["daemon", *_]:
+            return requests.daemon_status(as_json)
+        case ["send", target, text]:
+            return requests.send(target, text)
+        case [verb, call]:
+            return requests.answer(call, allowed=verb == "approve")
+        case _:
+            raise AssertionError(f"not a hot command: {argv!r}")
