@@ -1,0 +1,110 @@
+"""The tools that there are, in their order, with schemas for models and typed arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, cast
+
+import msgspec
+
+from mato.models.base import ToolSchema
+from mato.tools.base import Tool, ToolError
+from mato.tools.edit import Edit
+from mato.tools.listing import List
+from mato.tools.plan import Plan
+from mato.tools.read import Read
+from mato.tools.search import Search
+from mato.tools.shell import Shell
+from mato.tools.write import Write
+from mato_sessions.errors import UnknownName
+
+_ALL: tuple[Tool, ...] = (Read(), List(), Search(), Write(), Edit(), Shell(), Plan())
+NAMES = tuple(tool.name for tool in _ALL)
+"""Every tool's name, in the order in which models see them."""
+
+
+class Registry:
+    """The tools called `names`, always in the order of `NAMES`, whatever the order of `names`.
+
+    Raises:
+        UnknownName: no tool has one of the names.
+    """
+
+    def __init__(self, names: Iterable[str] = NAMES) -> None:
+        wanted = set(names)
+        for name in sorted(wanted - set(NAMES)):
+            near = get_close_matches(name, NAMES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
+            raise UnknownName(f"no tool is called {name!r}; {hint}")
+        self._tools = {tool.name: tool for tool in _ALL if tool.name in wanted}
+        self._schemas = tuple(
+            ToolSchema(tool.name, tool.description, flat_schema(tool.Arguments))
+            for tool in self._tools.values()
+        )
+
+    def schemas(self) -> tuple[ToolSchema, ...]:
+        """In a fixed order, so that prompts stay byte-identical."""
+        return self._schemas
+
+    def get(self, name: str) -> Tool | None:
+        """The tool with that name, if this agent has it."""
+        return self._tools.get(name)
+
+    def parse(self, tool: Tool, arguments: str) -> Any:
+        """The typed arguments; an empty text counts as ``{}``.
+
+        Raises:
+            ToolError: not JSON, or not what the schema says; the message tells the model.
+        """
+        try:
+            # Not strict: "10" for a number is what small models write, and means 10.
+            return msgspec.json.decode(
+                arguments.strip().encode() or b"{}", type=tool.Arguments, strict=False
+            )
+        except msgspec.ValidationError as error:
+            raise ToolError(f"{tool.name}: {error}. {_usage(tool)}") from error
+        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+            raise ToolError(
+                f"{tool.name}: the arguments are not a JSON object ({error}). {_usage(tool)}"
+            ) from error
+        except RecursionError as error:
+            raise ToolError(f"{tool.name}: the arguments are nested too deep") from error
+
+
+def flat_schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:
+    """JSON Schema of a struct as one plain object: no $ref, no titles.
+
+    Endpoints differ in what they take of JSON Schema; this much all of them do.
+    """
+    (root,), definitions = msgspec.json.schema_components(
+        [arguments], ref_template="#/$defs/{name}"
+    )
+    return cast("dict[str, Any]", _flatten(root, definitions))
+
+
+def _flatten(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_flatten(child, definitions) for child in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    found = cast("dict[str, Any]", node)
+    if "$ref" in found:
+        return _flatten(definitions[found["$ref"].rpartition("/")[2]], definitions)
+    return {
+        key: {name: _flatten(field, definitions) for name, field in value.items()}
+        if key == "properties"
+        else _flatten(value, definitions)
+        for key, value in found.items()
+        if key != "title"
+    }
+
+
+def _usage(tool: Tool) -> str:
+    schema = flat_schema(tool.Arguments)
+    required = set(schema.get("required", ()))
+    fields = (
+        f"{name} ({field.get('type', 'value')}{', required' * (name in required)})"
+        for name, field in schema["properties"].items()
+    )
+    return f"It takes {', '.join(fields)}."
