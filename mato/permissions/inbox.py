@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 import msgspec
+
 from mato_sessions.errors import UnknownName
 from mato_sessions.events.permission import Action
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, assert_never
 
 import msgspec
+
 from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from mato.permissions.inbox import Answer, Inbox, Request
 from mato_sessions.errors import UnknownName
 

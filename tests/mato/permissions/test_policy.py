@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+
 from mato.permissions.policy import Effect, decide
 from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
