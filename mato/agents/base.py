@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from mato.models.base import ModelChoice
 from mato_sessions.events import BlobRef, Body, Event
 from mato_sessions.events.session import Mode
 from mato_sessions.events.turn import Block
 from mato_sessions.ids import TurnId
 from mato_sessions.pieces import Piece
-
-from mato.models.base import ModelChoice
 
 
 class Sink(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+
 from mato_sessions.events.agent import Limits
 from mato_sessions.events.session import Mode
 

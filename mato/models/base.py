@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
+
 from mato_sessions.errors import MatoError
 
 Fault = Literal[

@@ -12,6 +12,7 @@ from its daemon), ``goodbye {"reason": …}`` before the daemon closes a connect
 from __future__ import annotations
 
 import msgspec
+
 from mato_sessions.pieces import Piece
 
 LIMIT_BYTES = 32 * 1024 * 1024

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import msgspec
+
 from mato_sessions.catalog import PendingCall, SessionSummary
 from mato_sessions.events.agent import AgentState, Limits
 from mato_sessions.events.session import Mode, WindowNode

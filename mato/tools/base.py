@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Protocol
 
 import msgspec
+
+from mato.models.base import ToolSchema
 from mato_sessions.events.base import BlobRef, Body
 from mato_sessions.events.permission import Action
 from mato_sessions.events.tool import RecoveryPolicy
-
-from mato.models.base import ToolSchema
 
 
 class ToolError(Exception):
