@@ -1,0 +1,335 @@
+"""Every command with its options and help, by typer: thin calls of the rooms beside this one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mato_sessions.errors import UnknownName
+
+HELP = """
+A terminal workspace in which many AI agents work at once.
+
+`mato` alone (or with a folder) starts the daemon if needed and opens the folder's last session,
+or a new one. A session is named by its name or id, an agent as SESSION:AGENT.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 unknown name, 4 no daemon,
+5 timed out, 6 journal, 7 the turn did not end well, 130 interrupted.
+"""
+
+app = typer.Typer(
+    name="mato",
+    help=HELP,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+daemon = typer.Typer(help="The background process that keeps agents and journal.")
+app.add_typer(daemon, name="daemon")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Target = Annotated[str, typer.Argument(metavar="S[:AGENT]", help="A session, or an agent in it.")]
+Session = Annotated[str, typer.Argument(metavar="S", help="A session's name or id.")]
+Call = Annotated[str, typer.Argument(metavar="CALL", help="A call's id, or a unique beginning.")]
+Name = Annotated[str, typer.Option("--name", help="The session's name (else from the task).")]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option("--agent", metavar="PROFILE", help="Agent profile; again for several agents."),
+]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="M", help="litellm's name of a model, or `embedded`.")
+]
+BaseUrl = Annotated[
+    str, typer.Option("--base-url", metavar="U", help="Endpoint of an OpenAI-compatible server.")
+]
+ModeName = Annotated[
+    Literal["read", "ask", "edit", "full"] | None,
+    typer.Option("--mode", help="What agents may do without asking (default: ask)."),
+]
+Folder = Annotated[str, typer.Option("--cwd", metavar="D", help="The workspace (default: here).")]
+Until = Literal["ended", "starting", "idle", "working", "blocked", "done", "failed", "stopped"]
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line through typer; returns the exit code."""
+    known = [
+        command.name or command.callback.__name__
+        for command in app.registered_commands
+        if command.callback
+    ]
+    first = argv[0] if argv else ""
+    if not argv or (not first.startswith("-") and first not in [*known, "daemon"]):
+        return _open_path(argv, known)
+    if first == "--version":
+        return _version()
+    try:
+        result = typer.main.get_command(app).main(argv, prog_name="mato", standalone_mode=False)
+    except typer.TyperException as error:
+        from mato.cli.output import note
+
+        said = " ".join(error.format_message().replace("Value error, ", "").split())
+        note(f"mato: {said} (`mato {first} --help` shows how)")
+        return 2
+    except (typer.Abort, EOFError):
+        return 130
+    except typer.Exit as stop:
+        return stop.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _open_path(argv: list[str], known: list[str]) -> int:
+    from mato.cli import starting
+
+    if len(argv) > 1 or (argv and not Path(argv[0]).is_dir()):
+        import difflib
+
+        near = difflib.get_close_matches(argv[0], [*known, "daemon"], n=1)
+        hint = f"did you mean `mato {near[0]}`?" if near else "`mato --help` lists the commands"
+        raise UnknownName(f"there is no command and no folder {argv[0]!r}; {hint}")
+    return starting.open_path(argv[0] if argv else ".")
+
+
+def _version() -> int:
+    from mato import __version__
+
+    print(f"mato {__version__} (Python {sys.version.split()[0]})")
+    return 0
+
+
+@app.command()
+def new(
+    task: Annotated[str, typer.Argument(metavar="[TASK]", help="The first prompt.")] = "",
+    name: Name = "",
+    agent: Profiles = None,
+    model: ModelName = "",
+    base_url: BaseUrl = "",
+    mode: ModeName = None,
+    cwd: Folder = "",
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not open it here.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Open a session with one or more agents; with a TASK they start to work."""
+    from mato.cli import starting
+
+    wish = starting.Wish(task, name, tuple(agent or ()), model, base_url, mode, cwd)
+    return starting.new(wish, detach=detach, as_json=as_json)
+
+
+@app.command("run")
+def run_task(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The prompt; - reads stdin.")],
+    name: Name = "",
+    agent: Profiles = None,
+    model: ModelName = "",
+    base_url: BaseUrl = "",
+    mode: ModeName = None,
+    cwd: Folder = "",
+    as_json: Json = False,
+) -> int:
+    """Run a task without the workspace: stream to stdout, exit by the outcome."""
+    from mato.cli import headless, starting
+
+    if task == "-":
+        task = sys.stdin.buffer.read().decode("utf-8", "replace")
+    wish = starting.Wish(task, name, tuple(agent or ()), model, base_url, mode, cwd)
+    return headless.run(wish, as_json=as_json)
+
+
+@app.command()
+def ls(as_json: Json = False) -> int:
+    """List the sessions, those that wait for you first."""
+    from mato.cli import requests
+
+    return requests.ls(as_json)
+
+
+@app.command()
+def attach(session: Annotated[str, typer.Argument(metavar="[S]")] = "") -> int:
+    """Open a session in this terminal (default: the one last active)."""
+    from mato.cli import starting
+
+    return starting.attach(session)
+
+
+@app.command()
+def send(
+    target: Target, text: Annotated[str, typer.Argument(metavar="TEXT", help="- reads stdin.")]
+) -> int:
+    """Send a prompt; prints its turn's id once the turn has started."""
+    from mato.cli import requests
+
+    return requests.send(target, text)
+
+
+@app.command()
+def wait(
+    target: Target,
+    until: Annotated[Until, typer.Option("--until", help="`ended`: idle, done or failed.")],
+    turn: Annotated[str, typer.Option("--turn", metavar="T", help="Only from this turn on.")] = "",
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Exit 5 after it.")
+    ] = None,
+) -> int:
+    """Wait until an agent, or every agent of a session, is in a state."""
+    from mato.cli import requests
+
+    return requests.wait(target, until, turn, timeout)
+
+
+@app.command()
+def capture(target: Target) -> int:
+    """Print an agent's transcript as plain text."""
+    from mato.cli import watching
+
+    return watching.capture(target)
+
+
+@app.command()
+def log(
+    session: Session,
+    after: Annotated[int, typer.Option("--after", metavar="SEQ", min=0)] = 0,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Print the events of a session, one a line."""
+    from mato.cli import watching
+
+    return watching.log(session, after=after, follow=follow, as_json=as_json)
+
+
+@app.command()
+def inbox(as_json: Json = False) -> int:
+    """List the tool calls that wait for your decision."""
+    from mato.cli import requests
+
+    return requests.inbox(as_json)
+
+
+@app.command()
+def approve(call: Call) -> int:
+    """Allow a waiting tool call, once."""
+    from mato.cli import requests
+
+    return requests.answer(call, allowed=True)
+
+
+@app.command()
+def deny(call: Call) -> int:
+    """Refuse a waiting tool call; the agent is told and goes on."""
+    from mato.cli import requests
+
+    return requests.answer(call, allowed=False)
+
+
+@app.command()
+def rename(session: Session, name: Annotated[str, typer.Argument(metavar="NAME")]) -> int:
+    """Give a session another name."""
+    from mato.cli import requests
+
+    return requests.rename(session, name)
+
+
+@app.command()
+def stop(target: Target) -> int:
+    """End the current turn; the agent stays."""
+    from mato.cli import requests
+
+    return requests.stop(target)
+
+
+@app.command()
+def kill(target: Target) -> int:
+    """End an agent, or all agents of a session; the record stays."""
+    from mato.cli import requests
+
+    return requests.kill(target)
+
+
+@app.command()
+def agents(as_json: Json = False) -> int:
+    """List the agent profiles that can be started here."""
+    from mato.cli import profiles
+
+    return profiles.show(as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> int:
+    """Check this machine and say what to do where something is wrong."""
+    from mato.cli import doctor as checks
+
+    return checks.run(as_json)
+
+
+@app.command()
+def trust(
+    folder: Annotated[str, typer.Argument(metavar="[FOLDER]")] = ".",
+    remove: Annotated[bool, typer.Option("--remove", help="Trust it no longer.")] = False,
+) -> int:
+    """Let a folder's own AGENTS.md and profiles instruct agents."""
+    from mato.cli import profiles
+
+    return profiles.trust(folder, remove=remove)
+
+
+@app.command(hidden=True)
+def demo(
+    interactive: Annotated[bool, typer.Option("--interactive/--plain")] = sys.stdout.isatty(),
+) -> int:
+    """Three agents on a throwaway copy of a small sample project."""
+    from mato.demo import show
+
+    return show.run(interactive=interactive)
+
+
+def _daemon_command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    return daemon.command(name)
+
+
+@_daemon_command("start")
+def daemon_start() -> int:
+    """Start the daemon, unless one runs."""
+    from mato.cli import background
+
+    return background.start()
+
+
+@_daemon_command("status")
+def daemon_status(as_json: Json = False) -> int:
+    """Say whether a daemon runs and what it does; exit 4 when none does."""
+    from mato.cli import requests
+
+    return requests.daemon_status(as_json)
+
+
+@_daemon_command("stop")
+def daemon_stop() -> int:
+    """Stop the daemon in good order; turns at work are marked interrupted."""
+    from mato.cli import background
+
+    return background.stop()
+
+
+@_daemon_command("restart")
+def daemon_restart() -> int:
+    """Stop the daemon and start it again."""
+    from mato.cli import background
+
+    return background.restart()
+
+
+@_daemon_command("logs")
+def daemon_logs(
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, help="How many, from the end.")
+    ] = 50,
+) -> int:
+    """Print the end of the daemon's log."""
+    from mato.cli import background
+
+    return background.logs(lines)

@@ -1,0 +1,132 @@
+"""`mato run`: a task without the workspace, streamed to stdout; its outcome is the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mato.cli import output, starting
+from mato.cli.narrator import Narrator
+from mato.client import quick
+from mato.client.connection import Client
+from mato.config.paths import Paths, find
+from mato.protocol.methods import Answer, Subscribe
+from mato_sessions import codec
+from mato_sessions.errors import MatoError, TurnFailed
+from mato_sessions.events import Event, PermissionAsked, TurnEnded
+
+NOBODY = "denied: mato run has nobody to ask"
+
+
+class Outcome(NamedTuple):
+    """How a turn ended."""
+
+    agent: str
+    reason: str
+    detail: str
+
+
+def run(wish: starting.Wish, *, as_json: bool) -> int:
+    """Run the task to the end of its turns.
+
+    Raises:
+        TurnFailed: a turn ended otherwise than by itself.
+    """
+    paths = find()
+    made = starting.create(paths, wish)
+    session: str = made["session"]
+    names = {agent["id"]: agent["name"] for agent in made["agents"]}
+    tell: Callable[[Event], object] | Narrator
+    tell = _print_json if as_json else Narrator(names, _write)
+    ask = None if as_json or not sys.stdin.isatty() else _ask
+    try:
+        ended = asyncio.run(follow(paths, session, dict.fromkeys(names, 1), tell, ask))
+    except KeyboardInterrupt:
+        quick.request(paths, "agent.stop", {"session": session})
+        output.note(f"mato: stopped; `mato attach {made['name']}` shows what was done")
+        return 130
+    for outcome in ended:
+        if outcome.reason != "end_turn":
+            detail = f": {outcome.detail}" if outcome.detail else ""
+            raise TurnFailed(
+                f"the turn of {names[outcome.agent]} ended with {outcome.reason}{detail};"
+                f" `mato attach {made['name']}` shows it"
+            )
+    return 0
+
+
+async def follow(
+    paths: Paths,
+    session: str,
+    turns: Mapping[str, int],
+    tell: Narrator | Callable[[Event], object],
+    ask: Callable[[PermissionAsked], bool] | None,
+) -> list[Outcome]:
+    """Tell what happens in a session until each agent has ended its number of turns.
+
+    Calls that need a person are decided by `ask`, on a thread; where it is None they are denied.
+    """
+    left = dict(turns)
+    ended: list[Outcome] = []
+    async with (
+        await Client.connect(paths, client="run", start=False) as watching,
+        await Client.connect(paths, client="run", start=False) as asking,
+    ):
+        await watching.request(Subscribe(sessions={session: 0}))
+        async for frame in watching.frames():
+            for raw in frame.events:
+                event = codec.unpack(raw)
+                if isinstance(tell, Narrator):
+                    tell.event(event)
+                else:
+                    tell(event)
+                if isinstance(event.body, PermissionAsked):
+                    await _decide(asking, event.body, ask)
+                elif isinstance(event.body, TurnEnded) and event.agent in left:
+                    ended.append(Outcome(event.agent, event.body.reason, event.body.detail))
+                    left[event.agent] -= 1
+            if isinstance(tell, Narrator):
+                for piece in frame.pieces:
+                    tell.piece(piece)
+            sys.stdout.flush()
+            if all(count <= 0 for count in left.values()):
+                break
+    return ended
+
+
+async def _decide(
+    client: Client, asked: PermissionAsked, ask: Callable[[PermissionAsked], bool] | None
+) -> None:
+    if ask is None:
+        allowed, rule = False, NOBODY
+        output.note(f"{NOBODY}: {asked.tool} {asked.resource} (--mode edit or full allows more)")
+    else:
+        allowed = await asyncio.to_thread(ask, asked)
+        rule = "approved in mato run" if allowed else "denied in mato run"
+    try:
+        await client.request(Answer(call=asked.call, allowed=allowed, rule=rule))
+    except MatoError as error:  # somebody else was faster
+        output.note(str(error))
+
+
+def _ask(asked: PermissionAsked) -> bool:
+    if asked.preview:
+        for line in asked.preview.splitlines():
+            output.note(f"    {line}")
+    while True:
+        try:
+            answer = input("  allow this? y or n: ").strip().lower()
+        except EOFError:
+            return False
+        if answer in ("y", "yes", "n", "no"):
+            return answer.startswith("y")
+
+
+def _print_json(event: Event) -> None:
+    print(output.harmless_json(codec.to_json_line(event).decode()))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)

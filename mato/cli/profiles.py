@@ -1,0 +1,54 @@
+"""`mato agents` and `mato trust`: what can be started in a folder, and what the folder may say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mato.cli import output
+from mato.client import quick
+from mato.config.paths import find
+from mato.config.trust import Trust
+from mato_sessions.errors import UsageError
+
+
+def show(as_json: bool) -> int:
+    """Print the agent profiles that can be started here."""
+    params = {"cwd": os.path.realpath(".")}
+    profiles: list[dict[str, Any]] = quick.request(find(), "profile.list", params, start=True)[
+        "profiles"
+    ]
+    if as_json:
+        output.say_json(profiles)
+        return 0
+    output.table(
+        ("PROFILE", "KIND", "MODE", "MODEL", "FROM", "WHAT IT IS FOR"),
+        [
+            (
+                p["name"],
+                p["kind"],
+                p["mode"] or "–",
+                p["model"] or "–",
+                p["origin"],
+                p["description"],
+            )
+            for p in profiles
+        ],
+        give=5,
+    )
+    return 0
+
+
+def trust(folder: str, *, remove: bool) -> int:
+    """Trust a folder's own instructions from the next session on, or no longer."""
+    place = Path(folder)
+    if not place.is_dir():
+        raise UsageError(f"{folder!r} is not a folder; give one that exists")
+    known = Trust(find())
+    if remove:
+        known.untrust(place)
+        output.say(f"no longer trusted: {place.resolve()}")
+    else:
+        output.say(f"trusted: {known.trust(place)}; its AGENTS.md instructs new sessions")
+    return 0

@@ -1,0 +1,223 @@
+"""The commands that are one request and a few printed lines; scripts call these often.
+
+Nothing here may import msgspec, asyncio, typer or Textual: `mato ls` is timed against Python
+itself. Results come as plain dictionaries, in the shapes of `mato.protocol.methods`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from mato.cli import output
+from mato.cli.target import split
+from mato.client import quick
+from mato.config.paths import find
+
+TYPE_CHECKING = False  # `typing` costs 4 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+    Data = dict[str, Any]
+
+ATTENTION = {"blocked": 0, "failed": 1, "done": 2, "working": 3, "starting": 4}
+"""Which state of its agents a session shows: the one that needs a person most."""
+
+
+def request(method: str, params: Data, timeout_s: float | None = 30.0) -> Data:
+    """One request to the daemon, which is started when there is none."""
+    return quick.request(find(), method, params, start=True, timeout_s=timeout_s)
+
+
+def ls(as_json: bool = False) -> int:
+    """Print the sessions, those that wait for a person first."""
+    sessions: list[Data] = request("session.list", {})["sessions"]
+    if as_json:
+        output.say_json([session_json(session) for session in sessions])
+        return 0
+    if not sessions:
+        output.note("no sessions yet; `mato new TASK` starts one")
+        return 0
+    now_us = time.time_ns() // 1000
+    sessions.sort(key=lambda s: (ATTENTION.get(state_of(s), 9), -s["last_us"]))
+    output.table(
+        ("STATE", "SESSION", "AGENTS", "LAST", "TOKENS", "COST", "FOLDER"),
+        [_row(session, now_us) for session in sessions],
+        give=6,
+    )
+    return 0
+
+
+def state_of(session: Data) -> str:
+    """The state that a session shows: that of the agent which needs a person most."""
+    states: list[str] = [agent["state"] for agent in session["agents"]]
+    if alive := [state for state in states if state != "stopped"]:
+        return min(alive, key=lambda state: ATTENTION.get(state, 9))
+    return "stopped"
+
+
+def _row(session: Data, now_us: int) -> tuple[str, ...]:
+    agents: list[Data] = session["agents"]
+    state = state_of(session)
+    same = sum(agent["state"] == state for agent in agents)
+    return (
+        f"{output.GLYPHS[state]} {state}" + (f" {same}/{len(agents)}" if len(agents) > 1 else ""),
+        session["name"],
+        str(len(agents)),
+        output.ago(session["last_us"], now_us),
+        output.tokens(sum(agent["input"] + agent["output"] for agent in agents)),
+        output.cost(_sum_cost(agents)),
+        output.home_short(session["cwd"]),
+    )
+
+
+def _sum_cost(agents: list[Data]) -> float | None:
+    known = [money for agent in agents if (money := cost_of(agent)) is not None]
+    return sum(known) if known else None
+
+
+def cost_of(agent: Data) -> float | None:
+    """What the agent has cost, in US dollars; None when no price is known."""
+    spent: float = agent["cost_usd"]
+    return None if agent["unpriced"] and not spent else spent
+
+
+def session_json(session: Data) -> Data:
+    """A session as `mato ls --json` documents it."""
+    return {
+        "id": session["id"],
+        "name": session["name"],
+        "cwd": session["cwd"],
+        "created": output.iso(session["created_us"]),
+        "last_activity": output.iso(session["last_us"]),
+        "agents": [
+            {
+                "id": agent["id"],
+                "name": agent["name"],
+                "kind": agent["kind"],
+                "state": agent["state"],
+                "model": agent["model"],
+                "tokens": {"input": agent["input"], "output": agent["output"]},
+                "cost": cost_of(agent),
+            }
+            for agent in session["agents"]
+        ],
+    }
+
+
+def send(target: str, text: str) -> int:
+    """Send a prompt; print its turn once the turn is journaled as started."""
+    if text == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    session, agent = split(target)
+    # A prompt to a busy agent is queued, so its turn may start much later: no time limit.
+    params = {"session": session, "agent": agent, "text": text}
+    output.say(request("agent.prompt", params, timeout_s=None)["turn"])
+    return 0
+
+
+def wait(target: str, until: str, turn: str = "", timeout_s: float | None = None) -> int:
+    """Wait for a state; print each agent's name, state and last stop reason."""
+    session, agent = split(target)
+    params: Data = {"session": session, "agent": agent, "turn": turn, "until": until}
+    if timeout_s is not None:
+        params["timeout_s"] = timeout_s
+    result = request("agent.wait", params, timeout_s=None)
+    for name, state in result["states"].items():
+        reason = result["reasons"].get(name, "")
+        output.say(f"{name}  {state}" + (f"  {reason}" if reason else ""))
+    return 0
+
+
+def inbox(as_json: bool = False) -> int:
+    """Print the calls that wait for a person."""
+    waiting = [
+        (session, call)
+        for session in request("session.list", {})["sessions"]
+        for agent in session["agents"]
+        for call in agent["pending"]
+    ]
+    waiting.sort(key=lambda pair: pair[1]["position"])
+    if as_json:
+        output.say_json([call_json(session, call) for session, call in waiting])
+        return 0
+    if not waiting:
+        output.note("nothing waits for you")
+        return 0
+    now_us = time.time_ns() // 1000
+    for session, call in waiting:
+        who = f"{session['name']}:{call['agent_name']}"
+        output.say(f"▲ {call['call']}  {who}  {output.ago(call['at_us'], now_us)}")
+        output.say(f"  {call['tool']}  {call['resource']}")
+        for line in call["preview"].splitlines():
+            output.say(f"    {line}")
+    output.note("`mato approve CALL` or `mato deny CALL` answers")
+    return 0
+
+
+def call_json(session: Data, call: Data) -> Data:
+    """A waiting call as `mato inbox --json` documents it."""
+    return {
+        "call": call["call"],
+        "session": session["id"],
+        "session_name": session["name"],
+        "agent": call["agent"],
+        "agent_name": call["agent_name"],
+        "tool": call["tool"],
+        "action": call["action"],
+        "resource": call["resource"],
+        "arguments": call["arguments"],
+        "asked": output.iso(call["at_us"]),
+    }
+
+
+def answer(call: str, allowed: bool) -> int:
+    """Allow or deny a waiting call."""
+    rule = "approved by mato approve" if allowed else "denied by mato deny"
+    request("inbox.answer", {"call": call, "allowed": allowed, "rule": rule})
+    return 0
+
+
+def stop(target: str) -> int:
+    """End the current turn; print whose turn it was."""
+    session, agent = split(target)
+    names = request("agent.stop", {"session": session, "agent": agent})["agents"]
+    if not names:
+        output.note("no turn was running")
+    for name in names:
+        output.say(f"stopped {name}")
+    return 0
+
+
+def kill(target: str) -> int:
+    """End an agent, or all agents of a session; the record stays."""
+    session, agent = split(target)
+    names = request("agent.kill", {"session": session, "agent": agent})["agents"]
+    if not names:
+        output.note("no agent was alive")
+    for name in names:
+        output.say(f"ended {name}; its record stays")
+    return 0
+
+
+def rename(session: str, name: str) -> int:
+    """Give a session another name."""
+    request("session.rename", {"session": session, "name": name})
+    return 0
+
+
+def daemon_status(as_json: bool = False) -> int:
+    """Print whether a daemon runs and what it does; exit 4 when none does."""
+    status = quick.request(find(), "daemon.status", {})
+    if as_json:
+        output.say_json(status)
+        return 0
+    output.say(f"running  pid {status['pid']}  mato {status['mato']}  epoch {status['epoch']}")
+    output.say(
+        f"{status['sessions']} sessions, {status['agents']} agents:"
+        f" {status['working']} working, {status['blocked']} blocked;"
+        f" {status['clients']} clients"
+    )
+    output.say(f"journal {status['journal_bytes'] / 1e6:.1f} MB in {status['state']}")
+    output.say(f"socket {status['socket']}")
+    return 0

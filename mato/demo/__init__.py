@@ -1,0 +1,1 @@
+"""The demonstration: three agents on a throwaway copy of a small sample project."""

@@ -1,0 +1,65 @@
+"""The narrator tells each piece of a stream once, whatever way it came."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mato.cli.narrator import Narrator, seconds
+from mato_sessions.events import Body, Event, ModelAnswered, TextStreamed, TurnEnded
+from mato_sessions.pieces import Piece
+
+
+def fact(body: Body, seq: int = 1, agent: str = "a") -> Event:
+    return Event(
+        position=seq, session="s", seq=seq, at_us=0, mono_us=0, boot="b", epoch=1, agent=agent,
+        turn="t", cause=None, kind=body.kind, version=1, body=body, hash=b"",
+    )  # fmt: skip
+
+
+def piece(text: str, offset: int, agent: str = "a") -> Piece:
+    return Piece(
+        kind="text", session="s", agent=agent, turn="t", stream="r/1/text", attempt=1,
+        offset=offset, text=text,
+    )  # fmt: skip
+
+
+@given(st.text(alphabet="ab \n", max_size=60), st.randoms(use_true_random=False))
+def test_live_pieces_stretches_and_the_answer_tell_the_text_once(
+    text: str, chance: random.Random
+) -> None:
+    told: list[str] = []
+    narrator = Narrator({"a": "coder"}, told.append)
+    at = 0
+    while at < len(text):
+        size = chance.randint(1, 7)
+        cut = text[at : at + size]
+        if chance.random() < 0.7:
+            narrator.piece(piece(cut, at))
+        if chance.random() < 0.7:
+            narrator.event(fact(TextStreamed(stream="r/1/text", attempt=1, offset=at, text=cut)))
+        at += size
+    answer = ModelAnswered(
+        request="r", attempt=1, text=text, finish="stop", first_us=1, latency_us=2
+    )
+    narrator.event(fact(answer))
+    wanted = [f"  {line}\n" for line in text.split("\n") if line.strip()]
+    assert told == wanted
+
+
+def test_several_agents_get_labels_of_one_width() -> None:
+    told: list[str] = []
+    narrator = Narrator({"a": "coder", "b": "reviewer"}, told.append)
+    narrator.event(fact(TurnEnded(reason="end_turn")))
+    narrator.event(fact(TurnEnded(reason="failed", detail="no key"), agent="b"))
+    assert told == ["coder    │ — end_turn\n", "reviewer │ — failed: no key\n"]
+
+
+def test_durations_are_for_people() -> None:
+    assert [seconds(us) for us in (340_000, 42_000_000, 185_000_000)] == [
+        "0.3 s",
+        "42 s",
+        "3 min 5 s",
+    ]
