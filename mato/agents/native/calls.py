@@ -1,0 +1,80 @@
+"""The machine's tool calls: proposed, held back, decided, started, and what follows their end."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from mato.agents.native.requests import ask_next
+from mato.agents.native.state import CallStatus, OpenCall
+from mato.agents.native.stepping import Step
+from mato.agents.native.steps import AskPerson
+from mato_sessions.events import Body, PermissionAnswered, ToolFailed, ToolStarted
+from mato_sessions.events.model import Call
+
+
+def propose(work: Step, calls: Sequence[Call]) -> None:
+    """Journal the calls of an answer, with what is decided about each of them at once."""
+    turn = work.turn
+    bodies: list[Body] = []
+    opened: list[OpenCall] = []
+    failed: list[Body] = []
+    for call in calls:
+        found = work.setup.inspect(call)
+        proposed = replace(found.proposed, redacted=call.call in turn.redacted)
+        bodies.append(proposed)
+        status: CallStatus = "held"
+        if found.complaint:
+            status = "closing"
+            failed.append(
+                ToolFailed(call=call.call, attempt=0, message=found.complaint, cause="arguments")
+            )
+        opened.append(OpenCall(proposed, found.action, found.resource, status))
+    work.state = replace(work.state, turn=replace(turn, calls=tuple(opened)))
+    work.record_in_turn(*bodies, *failed, *_admit(work))
+
+
+def advance(work: Step) -> None:
+    """After the end of a call: let go of calls that it held back, or ask the model again."""
+    if not work.turn.calls:
+        ask_next(work)
+        return
+    bodies = _admit(work)
+    if bodies:
+        work.record_in_turn(*bodies)
+
+
+def _admit(work: Step) -> list[Body]:
+    """Decide every held call that no earlier open call stands in the way of."""
+    bodies: list[Body] = []
+    for position, call in enumerate(work.turn.calls):
+        earlier = work.turn.calls[:position]
+        if call.status == "held" and not any(_conflict(call, other) for other in earlier):
+            bodies += _decide(work, call)
+    return bodies
+
+
+def _conflict(one: OpenCall, other: OpenCall) -> bool:
+    """Whether two calls of an answer must not run at once: one writes what the other uses."""
+    if "write" not in (one.action, other.action) or not one.resource or not other.resource:
+        return False
+    return posixpath.normpath(one.resource) == posixpath.normpath(other.resource)
+
+
+def _decide(work: Step, call: OpenCall) -> list[Body]:
+    decision = work.setup.decide(work.state.mode, call.action)
+    if decision.effect == "ask":
+        work.mark_call(call.call, "asking")
+        work.command(AskPerson(call.call))
+        return []
+    allowed = decision.effect == "allow"
+    answered = PermissionAnswered(call=call.call, allowed=allowed, by="mode", rule=decision.rule)
+    if allowed:
+        work.mark_call(call.call, "starting")
+        return [answered, ToolStarted(call=call.call, attempt=1)]
+    work.mark_call(call.call, "closing")
+    message = f"Not allowed ({decision.rule}). Go on without it, or say what you need and why."
+    failed = ToolFailed(call=call.call, attempt=0, message=message, cause="denied")
+    return [answered, failed]

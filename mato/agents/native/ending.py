@@ -1,0 +1,151 @@
+"""How turns begin and end in the machine, and how the agent itself does."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from mato.agents.native.state import OpenCall, Queued
+from mato.agents.native.stepping import Step
+from mato.agents.native.steps import CancelWork, Ending
+from mato_sessions.events import (
+    AgentExited,
+    Body,
+    PermissionAnswered,
+    ToolFailed,
+    ToolUnknown,
+    TurnEnded,
+    TurnPrompted,
+    TurnReturned,
+)
+
+INTERRUPTED = Ending("interrupted", "the daemon ended in the middle of this turn")
+NOT_RUN = "This call was not run: the turn was ended before it started."
+CUT_OFF = "This call was stopped while it ran. What it had done by then is done."
+NOT_KNOWN = (
+    "Mato ended while this call ran: whether it took effect is not known. Look before you go on."
+)
+
+
+def begin(work: Step) -> None:
+    """Take up the folded history: what was cut is ended, nothing is run."""
+    state = work.state = replace(work.state, live=True, shown=work.state.recorded)
+    if state.exited:
+        return
+    if state.recorded is None:
+        work.record(*work.showing("starting", "spawned"))
+        return
+    give_back(work, "the daemon ended before its turn")
+    turn = state.turn
+    if turn is not None:
+        bodies = [body for call in turn.calls for body in _cut(call)]
+        shown = work.showing("done", "turn ended: interrupted")
+        end = TurnEnded(reason=INTERRUPTED.reason, detail=INTERRUPTED.detail)
+        work.state = replace(work.state, turn=replace(turn, ended=True))
+        work.record_in_turn(*bodies, end, *shown)
+    elif state.recorded in ("starting", "working", "blocked"):
+        work.record(*work.showing("idle", "taken up again"))
+
+
+def _cut(call: OpenCall) -> list[Body]:
+    if call.status == "running":
+        return [ToolUnknown(call=call.call, attempt=1, message=NOT_KNOWN)]
+    return _not_run(call)
+
+
+def _not_run(call: OpenCall) -> list[Body]:
+    failed = ToolFailed(call=call.call, attempt=0, message=NOT_RUN, cause="cancelled")
+    if call.status != "waiting":
+        return [failed]
+    rule = "the turn ended while it waited"
+    return [PermissionAnswered(call=call.call, allowed=False, by="cancel", rule=rule), failed]
+
+
+def claim(work: Step, queued: Queued) -> None:
+    """Start the turn of a prompt."""
+    work.state = replace(work.state, claimed=queued.turn)
+    work.record(
+        TurnPrompted(blocks=queued.blocks), *work.showing("working", "prompted"), turn=queued.turn
+    )
+
+
+def give_back(work: Step, reason: str) -> None:
+    """Return the queued prompts: they will not start by themselves."""
+    queue = work.state.queue
+    work.state = replace(work.state, queue=())
+    for queued in queue:
+        work.record(TurnReturned(reason=reason), turn=queued.turn)
+
+
+def end(work: Step, why: Ending) -> None:
+    """End the turn: at once what has not started, and the rest when `WorkGone` says so."""
+    if work.state.turn is None:
+        if work.state.claimed:
+            work.state = replace(work.state, doomed=work.state.doomed or why)
+        return
+    turn = work.turn
+    if turn.ending is not None or turn.ended:
+        return
+    work.state = replace(work.state, turn=replace(turn, ending=why))
+    bodies: list[Body] = []
+    for call in turn.calls:
+        if call.status in ("held", "asking", "waiting"):
+            bodies += _not_run(call)
+            work.mark_call(call.call, "closing")
+    if bodies:
+        work.record_in_turn(*bodies)
+    work.command(CancelWork())
+
+
+def finish(work: Step, why: Ending) -> None:
+    """Journal the end of the turn, of which nothing runs any more."""
+    turn = work.turn
+    if turn.ended:
+        return
+    bodies: list[Body] = [
+        ToolFailed(call=call.call, attempt=1, message=CUT_OFF, cause="cancelled")
+        for call in turn.calls
+        if call.status != "closing"
+    ]
+    work.state = replace(work.state, turn=replace(turn, ended=True))
+    shown: tuple[Body, ...] = ()
+    if work.state.closing is None and (not work.state.queue or work.state.suspended):
+        state = "failed" if why.reason == "failed" else "done"
+        shown = work.showing(state, f"turn ended: {why.reason}")
+    work.record_in_turn(*bodies, TurnEnded(reason=why.reason, detail=why.detail), *shown)
+
+
+def after_turn(work: Step) -> None:
+    """After the journaled end of a turn: the agent's own end, or the next prompt."""
+    state = work.state
+    if state.closing is not None:
+        _exit(work, state.closing)
+    elif state.queue and state.live:
+        work.state = replace(state, queue=state.queue[1:])
+        claim(work, state.queue[0])
+
+
+def suspend(work: Step) -> None:
+    """End the turn, and take no more prompts."""
+    work.state = replace(work.state, suspended=True)
+    give_back(work, "the daemon was stopped")
+    end(work, Ending("interrupted", "the daemon was stopped in the middle of this turn"))
+
+
+def close(work: Step, reason: str) -> None:
+    """End the turn, then the agent."""
+    if work.state.exited or work.state.closing is not None:
+        return
+    work.state = replace(work.state, closing=reason)
+    if work.state.turn is None and not work.state.claimed:
+        _exit(work, reason)
+        return
+    give_back(work, "the agent was ended")
+    end(work, Ending("cancelled", f"the agent was ended: {reason}"))
+
+
+def _exit(work: Step, reason: str) -> None:
+    if work.state.exiting:
+        return
+    work.state = replace(work.state, exiting=True)
+    give_back(work, "the agent was ended")
+    work.record(*work.showing("stopped", reason), AgentExited(reason=reason))

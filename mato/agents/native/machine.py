@@ -1,0 +1,296 @@
+"""The agent loop as a step machine without I/O: `step(state, fact) -> (state, commands)`.
+
+A fact is a journaled event or an input of the runtime; commands are executed by the runtime, which
+journals what `Record` holds and steps with each event in order. Nothing here reads a clock, rolls
+dice or waits, so the same loop runs live, under a virtual clock, or elsewhere; taking a journal up
+again is folding it (`fold`) and stepping with `Begin`.
+
+Effects follow their start: `AskModel` comes only out of a journaled `model.asked`, `RunTool` only
+out of a journaled `tool.started`.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from mato.agents.native import ending
+from mato.agents.native.calls import advance, propose
+from mato.agents.native.requests import ask, ask_next
+from mato.agents.native.state import Queued, State, fold
+from mato.agents.native.stepping import Setup, Step
+from mato.agents.native.steps import (
+    AlarmRang,
+    AskModel,
+    Begin,
+    CancelCame,
+    CloseCame,
+    Command,
+    Ending,
+    Input,
+    LookCame,
+    ModelBroke,
+    ModelDone,
+    PersonAnswered,
+    PromptCame,
+    QuestionFailed,
+    QuestionReady,
+    Ready,
+    ReconfigureCame,
+    Refuse,
+    RetryDue,
+    RunTool,
+    SuspendCame,
+    ToolDone,
+    Wake,
+    WorkGone,
+)
+from mato.models import retry
+from mato_sessions.events import (
+    AgentReconfigured,
+    Event,
+    ModelAnswered,
+    ModelAsked,
+    ModelFailed,
+    PermissionAnswered,
+    PermissionAsked,
+    ToolFailed,
+    ToolFinished,
+    ToolStarted,
+    ToolUnknown,
+    TurnEnded,
+    TurnPrompted,
+    TurnQueued,
+    UsageReported,
+)
+
+QUEUE_LIMIT = 16
+"""Prompts that may wait; one more is refused."""
+
+
+def step(setup: Setup, state: State, fact: Event | Input) -> tuple[State, tuple[Command, ...]]:
+    """The state after `fact`, and what the runtime has to do, in order."""
+    if isinstance(fact, Event):
+        now_us = fact.mono_us
+        work = Step(setup, fold(state, fact), now_us)
+        _react(work, fact)
+    else:
+        work = Step(setup, state, fact.now_us)
+        _take(work, fact)
+    work.account()
+    return work.state, tuple(work.commands)
+
+
+def _react(work: Step, event: Event) -> None:
+    """What follows from a journaled event."""
+    if isinstance(event.body, TurnEnded):
+        ending.after_turn(work)
+        return
+    turn = work.state.turn
+    if turn is None or turn.turn != event.turn:
+        return
+    if isinstance(event.body, TurnPrompted) and work.state.doomed is not None:
+        doomed = work.state.doomed
+        work.state = replace(work.state, doomed=None)
+        ending.finish(work, doomed)
+        return
+    if turn.ending is not None or turn.ended:
+        return
+    match event.body:
+        case TurnPrompted():
+            ask_next(work)
+        case ModelAsked(request=request, attempt=attempt, messages=seqs):
+            work.command(AskModel(request, attempt, turn.choice, seqs))
+        case ModelFailed(request=request, attempt=attempt, retry_in_s=float() as after_s):
+            work.command(Wake(request, attempt, after_s))
+        case ModelFailed(message=message):
+            ending.finish(work, Ending("failed", message))
+        case ModelAnswered(finish="length"):
+            ending.finish(work, Ending("max_tokens"))
+        case ModelAnswered(finish="refusal"):
+            ending.finish(work, Ending("refusal"))
+        case ModelAnswered(calls=()):
+            ending.finish(work, Ending("end_turn"))
+        case ModelAnswered(calls=calls):
+            propose(work, calls)
+        case ToolStarted(call=call, attempt=attempt):
+            found = turn.open(call)
+            if found is not None and found.status == "running":
+                work.command(RunTool(call, found.proposed.name, attempt))
+        case ToolFinished() | ToolFailed() | ToolUnknown():
+            if turn.phase == "tools":
+                advance(work)
+        case _:
+            pass
+
+
+def _take(work: Step, fact: Input) -> None:
+    """What follows from an input."""
+    match fact:
+        case Begin():
+            ending.begin(work)
+        case Ready():
+            if work.state.shown == "starting":
+                work.record(*work.showing("idle", "ready"))
+        case PromptCame():
+            _prompt(work, fact)
+        case CancelCame():
+            ending.give_back(work, "the turn before it was stopped")
+            ending.end(work, Ending("cancelled"))
+        case SuspendCame():
+            ending.suspend(work)
+        case CloseCame(reason=reason):
+            ending.close(work, reason)
+        case LookCame():
+            if work.state.shown == "done" and not work.state.busy:
+                work.record(*work.showing("idle", "looked at"))
+        case ReconfigureCame():
+            _reconfigure(work, fact)
+        case AlarmRang():
+            _alarm(work)
+        case WorkGone():
+            turn = work.state.turn
+            if turn is not None and turn.ending is not None:
+                ending.finish(work, turn.ending)
+        case ModelDone():
+            _model_done(work, fact)
+        case ModelBroke():
+            _model_broke(work, fact)
+        case RetryDue(request=request, attempt=attempt):
+            turn = work.running("retrying", request, attempt)
+            if turn is not None and turn.ending is None:
+                ask(work, request, attempt + 1)
+        case ToolDone(body=body):
+            turn = work.open_turn()
+            found = turn.open(body.call) if turn else None
+            if found is not None and found.status == "running":
+                work.mark_call(body.call, "closing")
+                work.record_in_turn(body)
+        case QuestionReady() | QuestionFailed() | PersonAnswered():
+            _question(work, fact)
+        case _:
+            assert_never(fact)
+
+
+def _prompt(work: Step, fact: PromptCame) -> None:
+    state = work.state
+    if state.suspended or state.closing is not None or state.exited:
+        work.command(Refuse(fact.turn, "this agent has ended; start another one"))
+    elif not state.busy:
+        ending.claim(work, Queued(fact.turn, fact.blocks))
+    elif len(state.queue) >= QUEUE_LIMIT:
+        message = f"{QUEUE_LIMIT} prompts are waiting already; stop the turn or wait for its end"
+        work.command(Refuse(fact.turn, message))
+    else:
+        work.state = replace(state, queue=(*state.queue, Queued(fact.turn, fact.blocks)))
+        work.record(TurnQueued(blocks=fact.blocks), turn=fact.turn)
+
+
+def _reconfigure(work: Step, fact: ReconfigureCame) -> None:
+    if work.state.exited or (fact.choice is None and fact.mode is None):
+        return
+    choice = fact.choice
+    work.record(
+        AgentReconfigured(
+            model=choice.model if choice else None,
+            base_url=choice.base_url if choice else None,
+            model_source=choice.source if choice else None,
+            mode=fact.mode,
+        )
+    )
+
+
+def _alarm(work: Step) -> None:
+    turn = work.state.turn
+    wall_s = work.setup.limits.wall_s
+    work.state = replace(work.state, alarm_us=None)
+    if turn is None or wall_s is None:
+        return
+    if work.ran_us(turn) >= wall_s * 1_000_000:
+        ending.end(work, Ending("time_limit", f"the turn took longer than {wall_s:g} s"))
+
+
+def _model_done(work: Step, fact: ModelDone) -> None:
+    turn = work.running("asked", fact.request, fact.attempt)
+    if turn is None:
+        return
+    work.state = replace(work.state, turn=replace(turn, phase="answered", redacted=fact.redacted))
+    usage = fact.usage
+    work.record_in_turn(
+        UsageReported(
+            request=fact.request,
+            attempt=fact.attempt,
+            model=turn.choice.model,
+            input=usage.input,
+            output=usage.output,
+            cached=usage.cached,
+            reasoning=usage.reasoning,
+            cost_usd=usage.cost_usd,
+        ),
+        ModelAnswered(
+            request=fact.request,
+            attempt=fact.attempt,
+            text=fact.text,
+            reasoning=fact.reasoning,
+            calls=fact.calls,
+            finish=fact.finish,
+            first_us=fact.first_us,
+            latency_us=fact.latency_us,
+        ),
+    )
+
+
+def _model_broke(work: Step, fact: ModelBroke) -> None:
+    turn = work.running("asked", fact.request, fact.attempt)
+    if turn is None or turn.ending is not None:
+        return
+    work.state = replace(work.state, turn=replace(turn, phase="answered"))
+    delay_s = retry.delay_s(fact.fault, fact.attempt, fact.retry_after_s, fact.request)
+    work.record_in_turn(
+        ModelFailed(
+            request=fact.request,
+            attempt=fact.attempt,
+            fault=fact.fault,
+            message=fact.message,
+            retry_in_s=delay_s,
+            retry_after_s=fact.retry_after_s,
+        )
+    )
+
+
+def _question(work: Step, fact: QuestionReady | QuestionFailed | PersonAnswered) -> None:
+    turn = work.open_turn()
+    found = turn.open(fact.call) if turn and turn.ending is None else None
+    expected = "waiting" if isinstance(fact, PersonAnswered) else "asking"
+    if found is None or found.status != expected:
+        return
+    match fact:
+        case QuestionReady(call=call, preview=preview):
+            work.mark_call(call, "waiting")
+            proposed = found.proposed
+            asked = PermissionAsked(
+                call=call,
+                tool=proposed.name,
+                action=found.action,
+                resource=found.resource,
+                arguments=proposed.arguments,
+                preview=preview,
+            )
+            work.record_in_turn(asked, *work.showing("blocked", f"asks: {proposed.name}"))
+        case QuestionFailed(call=call, message=message):
+            work.mark_call(call, "closing")
+            work.record_in_turn(ToolFailed(call=call, attempt=0, message=message))
+        case PersonAnswered(call=call, allowed=True, rule=rule):
+            work.mark_call(call, "starting")
+            answered = PermissionAnswered(call=call, allowed=True, by="person", rule=rule)
+            started = ToolStarted(call=call, attempt=1)
+            work.record_in_turn(answered, started, *work.unblocked("allowed"))
+        case PersonAnswered(call=call, rule=rule):
+            work.mark_call(call, "closing")
+            answered = PermissionAnswered(call=call, allowed=False, by="person", rule=rule)
+            message = "The user did not allow this call. Do not try it again in another way."
+            failed = ToolFailed(call=call, attempt=0, message=message, cause="denied")
+            work.record_in_turn(answered, failed, *work.unblocked("denied"))
+        case _:
+            assert_never(fact)

@@ -1,0 +1,249 @@
+"""What goes into the step machine besides events, and what comes out of it: closed unions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mato.models.base import Fault, ModelChoice, Usage
+from mato_sessions.events import Body, ToolFailed, ToolFinished, ToolProposed
+from mato_sessions.events.model import Call
+from mato_sessions.events.permission import Action
+from mato_sessions.events.session import Mode
+from mato_sessions.events.turn import Block, StopReason
+
+# ---------------------------------------------------------------- in
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """The runtime is about to get ready. History, where there is any, has been folded."""
+
+    now_us: int
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The runtime can execute commands."""
+
+    now_us: int
+
+
+class PromptCame(msgspec.Struct, frozen=True):
+    """Somebody sent a prompt, which is to be the turn `turn`."""
+
+    turn: str
+    blocks: tuple[Block, ...]
+    now_us: int
+
+
+class CancelCame(msgspec.Struct, frozen=True):
+    """Somebody wants the turn to end and queued prompts back."""
+
+    now_us: int
+
+
+class SuspendCame(msgspec.Struct, frozen=True):
+    """The daemon ends in good order."""
+
+    now_us: int
+
+
+class CloseCame(msgspec.Struct, frozen=True):
+    """The agent is to end for good."""
+
+    reason: str
+    now_us: int
+
+
+class LookCame(msgspec.Struct, frozen=True):
+    """A person has seen the end of the last turn."""
+
+    now_us: int
+
+
+class ReconfigureCame(msgspec.Struct, frozen=True):
+    """Another model from the next turn on, another mode from the next call on."""
+
+    choice: ModelChoice | None
+    mode: Mode | None
+    now_us: int
+
+
+class ModelDone(msgspec.Struct, frozen=True):
+    """The model answered `AskModel`."""
+
+    request: str
+    attempt: int
+    text: str
+    reasoning: str
+    calls: tuple[Call, ...]
+    redacted: frozenset[str]
+    """Calls out of whose arguments a secret was taken."""
+    finish: str
+    usage: Usage
+    first_us: int
+    latency_us: int
+    now_us: int
+
+
+class ModelBroke(msgspec.Struct, frozen=True):
+    """The model did not answer `AskModel`, or not to the end."""
+
+    request: str
+    attempt: int
+    fault: Fault
+    message: str
+    retry_after_s: float | None
+    now_us: int
+
+
+class RetryDue(msgspec.Struct, frozen=True):
+    """The time of a `Wake` has come."""
+
+    request: str
+    attempt: int
+    now_us: int
+
+
+class QuestionReady(msgspec.Struct, frozen=True):
+    """`AskPerson` has found out what there is to show."""
+
+    call: str
+    preview: str
+    now_us: int
+
+
+class QuestionFailed(msgspec.Struct, frozen=True):
+    """`AskPerson` found that the call cannot work: there is nothing to ask."""
+
+    call: str
+    message: str
+    now_us: int
+
+
+class PersonAnswered(msgspec.Struct, frozen=True):
+    """A person decided a waiting call."""
+
+    call: str
+    allowed: bool
+    rule: str
+    now_us: int
+
+
+class ToolDone(msgspec.Struct, frozen=True):
+    """A tool came to an end by itself."""
+
+    body: ToolFinished | ToolFailed
+    now_us: int
+
+
+class WorkGone(msgspec.Struct, frozen=True):
+    """`CancelWork` is done: nothing of the turn runs any more, all results are in."""
+
+    now_us: int
+
+
+class AlarmRang(msgspec.Struct, frozen=True):
+    """The time of a `SetAlarm` has come."""
+
+    now_us: int
+
+
+Input = (
+    Begin
+    | Ready
+    | PromptCame
+    | CancelCame
+    | SuspendCame
+    | CloseCame
+    | LookCame
+    | ReconfigureCame
+    | ModelDone
+    | ModelBroke
+    | RetryDue
+    | QuestionReady
+    | QuestionFailed
+    | PersonAnswered
+    | ToolDone
+    | WorkGone
+    | AlarmRang
+)
+
+# ---------------------------------------------------------------- out
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Journal the bodies, all or nothing, and step with each of the events that they become."""
+
+    bodies: tuple[Body, ...]
+    turn: str | None
+    cause: int | None = None
+
+
+class AskModel(msgspec.Struct, frozen=True):
+    """Ask the model; its `model.asked` is journaled. Gives `ModelDone` or `ModelBroke`."""
+
+    request: str
+    attempt: int
+    choice: ModelChoice
+    seqs: tuple[int, ...]
+    """The events to make the messages from."""
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """Give `RetryDue` after some time."""
+
+    request: str
+    attempt: int
+    after_s: float
+
+
+class AskPerson(msgspec.Struct, frozen=True):
+    """Find out what a person has to see. Gives `QuestionReady` or `QuestionFailed`."""
+
+    call: str
+
+
+class RunTool(msgspec.Struct, frozen=True):
+    """Run the call; its `tool.started` is journaled. Gives `ToolDone`."""
+
+    call: str
+    name: str
+    attempt: int
+
+
+class CancelWork(msgspec.Struct, frozen=True):
+    """End model, tools, questions and wakes of this turn. Gives `WorkGone` afterwards."""
+
+
+class SetAlarm(msgspec.Struct, frozen=True):
+    """Give `AlarmRang` at that time; replaces the former alarm. None: no alarm."""
+
+    at_us: int | None
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """The prompt that was to be `turn` is not taken."""
+
+    turn: str
+    message: str
+
+
+Command = Record | AskModel | Wake | AskPerson | RunTool | CancelWork | SetAlarm | Refuse
+
+# ---------------------------------------------------------------- what tools say
+
+
+class Inspected(msgspec.Struct, frozen=True):
+    """What a call is, found out from its name and arguments alone."""
+
+    proposed: ToolProposed
+    action: Action = "execute"
+    resource: str = ""
+    complaint: str = ""
+    """Why it cannot run (no such tool, arguments that do not fit); for the model."""
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """Why the turn ends."""
+
+    reason: StopReason
+    detail: str = ""

@@ -1,0 +1,153 @@
+"""What tools and the agent do for each other: inspecting a call, running it, what it may use."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import msgspec
+
+from mato.agents.base import Sink
+from mato.agents.native.steps import Inspected
+from mato.agents.native.streams import Streams
+from mato.models.keys import without_keys
+from mato.tools.base import Registry, Tool, ToolError
+from mato.tools.workspace import Workspace
+from mato_sessions.clock import Clock
+from mato_sessions.errors import JournalError, MatoError
+from mato_sessions.events import (
+    BlobRef,
+    Body,
+    FileCheckpointed,
+    ToolFailed,
+    ToolFinished,
+    ToolProposed,
+)
+from mato_sessions.events.model import Call
+
+_log = logging.getLogger(__name__)
+
+
+def inspect(registry: Registry, call: Call) -> Inspected:
+    """What a call is, from its name and arguments alone."""
+    tool = registry.get(call.name)
+    if tool is None:
+        names = ", ".join(schema.name for schema in registry.schemas())
+        complaint = f"There is no tool {call.name!r}. There are: {names}."
+        proposed = ToolProposed(
+            call=call.call, name=call.name, arguments={}, key=call.call, policy="ask",
+            title=call.name,
+        )  # fmt: skip
+        return Inspected(proposed, complaint=complaint)
+    try:
+        arguments = registry.parse(tool, call.arguments)
+    except ToolError as error:
+        proposed = ToolProposed(
+            call=call.call, name=call.name, arguments={}, key=call.call, policy=tool.policy,
+            title=call.name,
+        )  # fmt: skip
+        return Inspected(proposed, tool.action, complaint=str(error))
+    proposed = ToolProposed(
+        call=call.call,
+        name=call.name,
+        arguments=cast("dict[str, Any]", msgspec.to_builtins(arguments)),
+        key=call.call,
+        policy=tool.policy,
+        title=tool.title(arguments),
+    )
+    return Inspected(proposed, tool.action, tool.resource(arguments))
+
+
+class Around:
+    """The surroundings of one running call."""
+
+    def __init__(
+        self,
+        call: str,
+        attempt: int,
+        turn: str,
+        workspace: Workspace,
+        env: Mapping[str, str],
+        streams: Streams,
+    ) -> None:
+        self._call = call
+        self._turn = turn
+        self._workspace = workspace
+        # A command of the model's has no business with the keys that Mato asks models with.
+        self._env = without_keys(env)
+        self._sink: Sink = streams.sink
+        self._output = streams.open("output", f"{call}/{attempt}/output", turn, attempt, call)
+
+    @property
+    def call(self) -> str:
+        return self._call
+
+    @property
+    def workspace(self) -> Workspace:
+        return self._workspace
+
+    @property
+    def env(self) -> dict[str, str]:
+        return dict(self._env)
+
+    def emit(self, text: str) -> None:
+        self._output.feed(text)
+
+    async def checkpoint(self, path: str, before: bytes | None, permissions: int) -> None:
+        ref = None if before is None else await self._sink.blob(before)
+        await self.record(
+            FileCheckpointed(call=self._call, path=path, before=ref, permissions=permissions)
+        )
+
+    async def blob(self, data: bytes) -> BlobRef:
+        return await self._sink.blob(data)
+
+    async def record(self, body: Body) -> None:
+        await self._sink.record(body, turn=self._turn)
+
+    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
+        return self._sink.child_started(pid, purpose)
+
+    def close(self) -> None:
+        """No more output comes."""
+        self._output.close()
+
+
+async def run(
+    tool: Tool, registry: Registry, raw: str, around: Around, attempt: int, clock: Clock
+) -> ToolFinished | ToolFailed:
+    """Run a call to its end; what goes wrong is data for the model.
+
+    Raises:
+        JournalError: the record cannot be written, so the agent has to end.
+    """
+    begun_us = clock.mono_us()
+    try:
+        result = await tool.run(registry.parse(tool, raw), around)
+    except JournalError:
+        raise
+    except (ToolError, MatoError) as error:
+        message = str(error)
+    except Exception as error:
+        _log.exception("the tool %s failed", tool.name)
+        message = f"{tool.name} failed inside: {type(error).__name__}: {error}"
+    else:
+        return ToolFinished(
+            call=around.call,
+            attempt=attempt,
+            content=result.content,
+            summary=result.summary,
+            diff=result.diff,
+            output=result.output,
+            exit_code=result.exit_code,
+            duration_us=clock.mono_us() - begun_us,
+        )
+    finally:
+        around.close()
+    return ToolFailed(
+        call=around.call,
+        attempt=attempt,
+        message=message,
+        duration_us=clock.mono_us() - begun_us,
+    )

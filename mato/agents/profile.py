@@ -1,0 +1,182 @@
+"""Agent profiles: Markdown files whose head says what the agent is and whose body instructs it.
+
+::
+
+    +++
+    description = "Reads and explains; changes nothing."
+    tools = ["read", "list", "search", "plan"]
+    mode = "read"
+    +++
+    You explain code to people who are new to it. …
+
+The head is TOML between two lines of ``+++``; its keys are the fields of `_Head`. A profile is
+named by its file, and one found later replaces one found before: built-in, then the user's folder,
+then ``.mato/agents`` of a folder that the person trusts.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from mato.models.base import ModelChoice
+from mato.models.keys import VARIABLES
+from mato.tools.registry import NAMES
+from mato_sessions.errors import ConfigError
+from mato_sessions.events.agent import LaunchSpec, Limits
+from mato_sessions.events.session import Mode
+
+DEFAULT = "coder"
+"""The profile of an agent that nobody chose one for."""
+PROJECT_FOLDER = Path(".mato/agents")
+_BUILTIN = Path(__file__).parent / "builtin"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_LARGEST_BYTES = 256 * 1024
+
+_SURROUNDINGS = (
+    *("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TZ", "USER"),
+    *("SSH_AUTH_SOCK", "VIRTUAL_ENV", "CONDA_PREFIX", "NODE_PATH", "JAVA_HOME", "GOPATH"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CARGO_HOME", "RUSTUP_HOME", "XDG_RUNTIME_DIR"),
+)
+"""What commands need of the terminal from which the agent was started."""
+
+
+class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may stand in the head."""
+
+    kind: Literal["native"] = "native"
+    description: str = ""
+    model: str = ""
+    """Empty: the default choice."""
+    tools: tuple[str, ...] = NAMES
+    mode: Mode | None = None
+    """None: the session's."""
+    limits: Limits | None = None
+    """None: those of the config."""
+    env: tuple[str, ...] = ()
+    """More variables that clients hand over."""
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What kind of agent to start."""
+
+    name: str
+    kind: Literal["native"]
+    description: str
+    model: str
+    tools: tuple[str, ...]
+    mode: Mode | None
+    limits: Limits | None
+    variables: tuple[str, ...]
+    """Names of all variables that a client hands over where it has them."""
+    prompt: str
+    origin: str
+    """built-in, user, or the file."""
+
+    def launch(self, choice: ModelChoice, mode: Mode, cwd: str, limits: Limits) -> LaunchSpec:
+        """All that is needed to start an agent of this profile, now and after a restart.
+
+        `mode` and `limits` are those of session and config; the profile's own go before them.
+        """
+        return LaunchSpec(
+            profile=self.name,
+            model=choice.model,
+            base_url=choice.base_url,
+            model_source=choice.source,
+            mode=self.mode or mode,
+            cwd=cwd,
+            env_names=self.variables,
+            limits=self.limits or limits,
+            prompt=self.prompt,
+            tools=self.tools,
+        )
+
+
+def load(user: Path | None = None, project: Path | None = None) -> dict[str, Profile]:
+    """All profiles by name: built-in ones, the user's folder `user`, and the folder `project`.
+
+    Give `project` (the workspace) only when the person trusts it.
+
+    Raises:
+        ConfigError: a file is no profile; the message names file and reason.
+    """
+    profiles: dict[str, Profile] = {}
+    folders = [(_BUILTIN, "built-in"), (user, "user")]
+    if project is not None:
+        folders.append((project / PROJECT_FOLDER, ""))
+    for folder, origin in folders:
+        for file in _files(folder):
+            profile = parse(file.stem, _read(file), str(file), origin or str(file))
+            profiles[profile.name] = profile
+    return profiles
+
+
+def parse(name: str, text: str, where: str, origin: str) -> Profile:
+    """The profile in a file's text.
+
+    Raises:
+        ConfigError: as for `load`.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{where}: a profile is named by its file, and {name!r} is no name; use small letters, "
+            "digits, - and _"
+        )
+    head, body = _split(text, where)
+    try:
+        data: dict[str, Any] = tomllib.loads(head)
+        found = msgspec.convert(data, _Head)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: its head is not TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        keys = ", ".join(_Head.__struct_fields__)
+        raise ConfigError(f"{where}: {error}; a head may hold {keys}") from error
+    unknown = [tool for tool in found.tools if tool not in NAMES]
+    if unknown:
+        raise ConfigError(
+            f"{where}: no tool is called {unknown[0]!r}; there are {', '.join(NAMES)}"
+        )
+    return Profile(
+        name=name,
+        kind=found.kind,
+        description=found.description,
+        model=found.model,
+        tools=found.tools,
+        mode=found.mode,
+        limits=found.limits,
+        variables=tuple(dict.fromkeys((*_SURROUNDINGS, *VARIABLES, *found.env))),
+        prompt=body,
+        origin=origin,
+    )
+
+
+def _split(text: str, where: str) -> tuple[str, str]:
+    lines = text.splitlines()
+    if not lines or lines[0].strip() != "+++":
+        raise ConfigError(f"{where}: it begins with a line of +++, then TOML, then +++ again")
+    for number, line in enumerate(lines[1:], start=1):
+        if line.strip() == "+++":
+            return "\n".join(lines[1:number]), "\n".join(lines[number + 1 :]).strip()
+    raise ConfigError(f"{where}: the second line of +++ is missing")
+
+
+def _files(folder: Path | None) -> Iterator[Path]:
+    if folder is not None and folder.is_dir():
+        yield from sorted(file for file in folder.glob("*.md") if file.is_file())
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST_BYTES + 1)
+        if len(content) > _LARGEST_BYTES:
+            raise ConfigError(f"{str(file)!r} is too large for a profile")
+        return content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
