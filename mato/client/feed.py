@@ -1,0 +1,176 @@
+"""A stream of events that outlives its connection: it comes back with its cursors by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mato.bus import is_fact
+from mato.client.connection import Client
+from mato.config.paths import Paths
+from mato.protocol.frames import HEARTBEAT_S, EventFrame
+from mato.protocol.methods import Request, Subscribe, Welcome
+from mato_sessions import codec
+from mato_sessions.errors import DaemonError, VersionMismatch
+from mato_sessions.events import Event
+from mato_sessions.pieces import Piece
+
+SILENCE_S = 3 * HEARTBEAT_S
+"""After so long without a heartbeat the daemon counts as gone."""
+_FIRST_DELAY_S = 0.1
+_LONGEST_DELAY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The daemon answers; what was missed comes next."""
+
+    welcome: Welcome
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """Nothing comes any more, and why. The feed goes on trying."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One frame, without what was given before."""
+
+    events: tuple[Event, ...]
+    """Of followed sessions: each session's seq ascending, no gaps."""
+    facts: tuple[Event, ...]
+    """For listings and the inbox: facts of all sessions after the feed's first position. Events of
+    followed sessions are in both."""
+    pieces: tuple[Piece, ...]
+    """Live text of followed sessions; its offsets say what is new."""
+    position: int
+
+
+News = Connected | Disconnected | Arrived
+
+
+class Feed:
+    """Follows sessions, and the facts of all others, through lost connections and restarts.
+
+    `position` is that of the listing which the facts are to continue; None: no facts.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        *,
+        position: int | None = None,
+        sessions: Mapping[str, int] | None = None,
+        client: str = "workspace",
+    ) -> None:
+        self._paths = paths
+        self._name = client
+        self._first = position
+        self._position = position
+        self._followed = dict(sessions or {})
+        self._facts: dict[str, int] = {}
+        self._connection: Client | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    @property
+    def cursors(self) -> dict[str, int]:
+        """Followed session → seq of its newest event given."""
+        return dict(self._followed)
+
+    def follow(self, session: str, after: int = 0) -> None:
+        """Give everything of this session after `after` from now on."""
+        self._followed[session] = after
+        self._subscribe()
+
+    def unfollow(self, session: str) -> None:
+        if self._followed.pop(session, None) is not None:
+            self._subscribe()
+
+    async def request(self, request: Request) -> Any:
+        """Ask the daemon over the feed's connection, while somebody reads `news`.
+
+        Raises:
+            MatoError: as `Client.request`.
+        """
+        if self._connection is None:
+            raise DaemonError("not connected to the daemon; it is being tried again")
+        return await self._connection.request(request)
+
+    async def news(self) -> AsyncGenerator[News]:
+        """Everything that comes, for ever; one reader. Close it to close the connection.
+
+        A daemon that died is started again. One that said goodbye (it was stopped) is only waited
+        for: who stopped it decides when it runs again.
+
+        Raises:
+            VersionMismatch: the daemon that runs now is another version; no use in trying again.
+        """
+        start = True
+        delay_s = _FIRST_DELAY_S
+        while True:
+            try:
+                client = await Client.connect(self._paths, self._name, start=start)
+            except VersionMismatch:
+                raise
+            except DaemonError as error:
+                yield Disconnected(str(error))
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+                continue
+            reason: str
+            try:
+                self._connection = client
+                self._subscribe()
+                yield Connected(client.welcome)
+                while True:
+                    async with asyncio.timeout(SILENCE_S):
+                        sign = await client.sign()
+                    delay_s = _FIRST_DELAY_S
+                    if isinstance(sign, EventFrame):
+                        yield self._sift(sign)
+            except TimeoutError:
+                reason = "the daemon is silent"
+            except DaemonError as error:
+                reason = str(error)
+            finally:
+                self._connection = None
+                start = not client.said_goodbye
+                await client.close()
+            yield Disconnected(reason)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+
+    def _subscribe(self) -> None:
+        if self._connection is not None:
+            self._connection.post(Subscribe(position=self._position, sessions=dict(self._followed)))
+
+    def _sift(self, frame: EventFrame) -> Arrived:
+        events: list[Event] = []
+        facts: list[Event] = []
+        for raw in frame.events:
+            event = codec.unpack(raw)
+            # Only the very next one: while a new subscription replaces the former, frames of the
+            # former still arrive, and a fact from them must not hide the history before it.
+            if event.seq == self._followed.get(event.session, event.seq) + 1:
+                self._followed[event.session] = event.seq
+                events.append(event)
+            if self._is_new_fact(event):
+                self._facts[event.session] = event.seq
+                facts.append(event)
+        pieces = tuple(piece for piece in frame.pieces if piece.session in self._followed)
+        if self._position is not None:
+            self._position = max(self._position, frame.position)
+        return Arrived(tuple(events), tuple(facts), pieces, frame.position)
+
+    def _is_new_fact(self, event: Event) -> bool:
+        if self._first is None or event.position <= self._first:
+            return False
+        return is_fact(event.kind) and event.seq > self._facts.get(event.session, 0)

@@ -1,0 +1,294 @@
+"""What each request of a client means: the answer to every method of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mato import __version__
+from mato.bus import Bus
+from mato.config.paths import Paths
+from mato.daemon import names
+from mato.daemon.hub import Hub
+from mato.daemon.subscription import Subscription
+from mato.daemon.waiting import RETURNED
+from mato.protocol import methods as m
+from mato.protocol.version import PROTOCOL
+from mato_sessions import codec
+from mato_sessions.catalog import AgentSummary, SessionSummary
+from mato_sessions.clock import Clock
+from mato_sessions.errors import TimedOut, UnknownName, UsageError
+from mato_sessions.events import BlobRef, SessionArranged, SessionRenamed
+from mato_sessions.events.session import Node, PaneNode, WindowNode
+from mato_sessions.journal import Journal
+
+_PAGE_EVENTS = 2000
+_PAGE_BYTES = 8 * 1024 * 1024
+_BLOB_BYTES = 16 * 1024 * 1024
+_TEXT_BYTES = 1024 * 1024
+"""Longest prompt. What is longer belongs into a file."""
+_PANES = 256
+
+
+class FrontDesk:
+    """Answers requests; see `mato.daemon.connection.Desk`."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        journal: Journal,
+        bus: Bus,
+        paths: Paths,
+        clock: Clock,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._hub = hub
+        self._roster = hub.roster
+        self._journal = journal
+        self._bus = bus
+        self._paths = paths
+        self._clock = clock
+        self._stopping = stopping
+        self._started_us = clock.wall_us()
+        self._started_mono_us = clock.mono_us()
+        self.count_clients: Callable[[], int] = lambda: 0
+
+    def welcome(self) -> m.Welcome:
+        """The daemon's side of the handshake."""
+        return m.Welcome(
+            PROTOCOL, __version__, os.getpid(), self._journal.epoch, self._roster.catalog.position
+        )
+
+    def subscription(
+        self, request: m.Subscribe, send: Callable[[bytes], Awaitable[None]]
+    ) -> Subscription:
+        """What streams to a subscriber until it is cancelled."""
+        return Subscription(self._journal, self._bus, request, send)
+
+    async def answer(self, request: m.Request) -> Any:
+        """The request's `Result`.
+
+        Raises:
+            MatoError: what the client is told.
+        """
+        match request:
+            case m.ListSessions():
+                catalog = self._roster.catalog
+                return m.ListSessionsResult(tuple(catalog.sessions()), catalog.position)
+            case m.Inbox():
+                return m.InboxResult(tuple(self._roster.catalog.pending()))
+            case m.Wait():
+                return await self._wait(request)
+            case m.Events():
+                return await self._events(request)
+            case m.Blob():
+                return await self._blob(request)
+            case m.Profiles():
+                return m.ProfilesResult(await self._hub.profiles(request.cwd))
+            case m.Status():
+                return self._status()
+            case m.Shutdown():
+                self._stopping.set()
+                return None
+            case _:
+                # What changes something is done to its end, whoever hangs up meanwhile.
+                return await self._hub.to_the_end(self._act(request))
+
+    async def _act(self, request: m.Request) -> Any:
+        roster = self._roster
+        match request:
+            case m.NewSession():
+                _check_text(request.task)
+                return await self._hub.new_session(request)
+            case m.RenameSession():
+                session = roster.session(request.session)
+                taken = roster.session_names() - {session.name}
+                name = names.check("session", request.name, taken)
+                await self._hub.record(session.id, SessionRenamed(name=name))
+            case m.Arrange():
+                session = roster.session(request.session)
+                _check_windows(request.windows, {agent.id for agent in session.agents})
+                await self._hub.record(session.id, SessionArranged(windows=request.windows))
+            case m.Spawn():
+                return await self._hub.spawn(request.session, request.agent, request.env)
+            case m.Prompt():
+                _check_text(request.text)
+                session, agent = self._agent(request.session, request.agent)
+                turn = await self._hub.prompt(session.id, agent.id, request.text, request.env)
+                return m.PromptResult(turn)
+            case m.Stop():
+                session = roster.session(request.session)
+                agents = roster.agents(session, request.agent)
+                return m.AgentNames(tuple(await self._hub.stop(agents)))
+            case m.Kill():
+                session = roster.session(request.session)
+                agents = roster.agents(session, request.agent)
+                return m.AgentNames(tuple(await self._hub.kill(session, agents)))
+            case m.Reconfigure():
+                session, agent = self._agent(request.session, request.agent)
+                await self._hub.reconfigure(session, agent, request)
+            case m.Looked():
+                session, agent = self._agent(request.session, request.agent)
+                # Only a living agent has an end that nobody has seen; a restored one is made idle
+                # by the same request when somebody looks at it.
+                if agent.state == "done":
+                    branch = self._hub.branch(session.id, agent.id)
+                    await branch.ask(lambda living: living.looked())
+            case m.Answer():
+                call = roster.call(request.call)
+                branch = self._hub.branch(call.session, call.agent)
+                await branch.ask(
+                    lambda living: living.answer(call.call, request.allowed, request.rule)
+                )
+            case _:
+                raise UsageError(f"{request.method} cannot be asked for here")
+        return None
+
+    def _agent(self, session: str, agent: str) -> tuple[SessionSummary, AgentSummary]:
+        found = self._roster.session(session)
+        return found, self._roster.agent(found, agent)
+
+    async def _wait(self, request: m.Wait) -> m.WaitResult:
+        session = self._roster.session(request.session)
+        agents = self._roster.agents(session, request.agent)
+        if not agents:
+            raise UsageError(f"session {session.name!r} has no agents to wait for")
+        turn = request.turn
+        if turn:
+            agents = [self._owner(session, agents, turn) or await self._past(session, turn)]
+        if request.until not in ("ended", "stopped"):
+            living = [agent for agent in agents if agent.state != "stopped"]
+            if not living:
+                gone = ", ".join(repr(agent.name) for agent in agents)
+                raise UsageError(f"{gone} has ended and will not be {request.until} any more")
+            agents = living
+        chosen = [agent.id for agent in agents]
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                await self._roster.waiting.wait(chosen, request.until, turn)
+        except TimeoutError as error:
+            states = ", ".join(f"{agent.name} is {agent.state}" for agent in agents)
+            raise TimedOut(
+                f"not {request.until} within {request.timeout_s:g} s: {states}"
+            ) from error
+        progress = self._roster.waiting.of
+        states = {agent.name: progress(agent.id).state for agent in agents}
+        reasons = {agent.name: progress(agent.id).last_reason() for agent in agents}
+        if turn and (reason := progress(chosen[0]).turns.get(turn, "")):
+            reasons[agents[0].name] = reason
+        return m.WaitResult(states, {name: reason for name, reason in reasons.items() if reason})
+
+    def _owner(
+        self, session: SessionSummary, agents: list[AgentSummary], turn: str
+    ) -> AgentSummary | None:
+        for agent in agents:
+            if turn in self._roster.waiting.of(agent.id).turns or turn in agent.queued:
+                return agent
+        return None
+
+    async def _past(self, session: SessionSummary, turn: str) -> AgentSummary:
+        """Whose turn it was that is too long ago to be remembered; it is remembered for now."""
+        position, owner, reason = 0, "", ""
+        while page := await self._journal.since(
+            position, _PAGE_EVENTS, session=session.id, facts_only=True
+        ):
+            for event in page:
+                if event.turn == turn and event.agent is not None:
+                    owner = event.agent
+                    if event.kind == "turn.ended":
+                        reason = getattr(event.body, "reason", "")
+                    elif event.kind == "turn.returned":
+                        reason = RETURNED
+            position = page[-1].position
+        if not owner:
+            raise UnknownName(f"session {session.name!r} has no turn {turn!r}")
+        self._roster.waiting.of(owner).recall(turn, reason)
+        return self._roster.agent(session, owner)
+
+    async def _events(self, request: m.Events) -> m.EventsResult:
+        session = self._roster.session(request.session)
+        limit = max(1, min(request.limit, _PAGE_EVENTS))
+        events = await self._journal.events(session.id, max(0, request.after), limit=limit)
+        lines: list[str] = []
+        last, size = request.after, 0
+        for event in events:
+            line = codec.to_json_line(event).decode()
+            size += len(line)
+            if lines and size > _PAGE_BYTES:
+                break
+            lines.append(line)
+            last = event.seq
+        newest = await self._journal.tail(session.id, 1)
+        return m.EventsResult(session.id, tuple(lines), last, newest[-1].seq if newest else 0)
+
+    async def _blob(self, request: m.Blob) -> m.BlobResult:
+        try:
+            whole = len(bytes.fromhex(request.sha256)) == 32
+        except ValueError:
+            whole = False
+        if not whole:
+            raise UsageError(f"{request.sha256[:80]!r} is no SHA-256; give its 64 hex digits")
+        data = await self._journal.read_blob(BlobRef(request.sha256.lower(), 0))
+        text = data[:_BLOB_BYTES].decode("utf-8", "replace")
+        if len(data) > _BLOB_BYTES:
+            text += f"\n… {len(data) - _BLOB_BYTES} bytes more"
+        return m.BlobResult(text)
+
+    def _status(self) -> m.StatusResult:
+        agents = [a for session in self._roster.catalog.sessions() for a in session.agents]
+        return m.StatusResult(
+            pid=os.getpid(),
+            mato=__version__,
+            protocol=PROTOCOL,
+            epoch=self._journal.epoch,
+            started_us=self._started_us,
+            uptime_s=(self._clock.mono_us() - self._started_mono_us) / 1e6,
+            sessions=len(self._roster.catalog.sessions()),
+            agents=sum(agent.state != "stopped" for agent in agents),
+            working=sum(agent.state == "working" for agent in agents),
+            blocked=sum(agent.state == "blocked" for agent in agents),
+            clients=self.count_clients(),
+            position=self._journal.position,
+            journal_bytes=self._paths.journal.stat().st_size,
+            state=str(self._paths.state),
+            socket=str(self._paths.socket),
+        )
+
+
+def _check_text(text: str) -> None:
+    if len(text) > _TEXT_BYTES:
+        raise UsageError(
+            f"the prompt has {len(text)} characters, {_TEXT_BYTES} are allowed; put it in a file"
+        )
+
+
+def _check_windows(windows: tuple[WindowNode, ...], agents: set[str]) -> None:
+    """Refuse a tree that no client could draw.
+
+    Raises:
+        UsageError: a pane of a strange agent, a name twice, weights that do not fit, too many.
+    """
+    panes: list[str] = []
+
+    def look(node: Node) -> None:
+        if isinstance(node, PaneNode):
+            if node.agent not in agents:
+                raise UsageError(f"pane {node.pane!r} shows {node.agent!r}, no agent of it")
+            panes.append(node.pane)
+            return
+        if len(node.children) < 2 or len(node.weights) != len(node.children):
+            raise UsageError("a split has two or more children and a weight for each")
+        if min(node.weights) < 1:
+            raise UsageError("the weights of a split are all 1 or more")
+        for child in node.children:
+            look(child)
+
+    for window in windows:
+        look(window.root)
+    names_of_windows = [window.window for window in windows]
+    if len(set(panes)) != len(panes) or len(set(names_of_windows)) != len(windows):
+        raise UsageError("every pane and window has an id of its own")
+    if len(panes) > _PANES:
+        raise UsageError(f"{len(panes)} panes are too many; at most {_PANES}")

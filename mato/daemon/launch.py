@@ -1,0 +1,219 @@
+"""How agents come to be: from a client's wish to a launch spec, and from a history to a life."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from mato.agents import factory, profile
+from mato.agents.base import Agent, Sink
+from mato.agents.profile import Profile
+from mato.config.load import load
+from mato.config.paths import Paths
+from mato.config.settings import Settings
+from mato.config.trust import Trust
+from mato.daemon.log import logger
+from mato.models.base import ModelChoice
+from mato.models.choice import choose
+from mato.models.keys import secrets
+from mato.models.sources import Sources
+from mato.processes import ChildRecords
+from mato.protocol.methods import AgentWish, ProfileSummary
+from mato.tools.registry import Registry
+from mato.tools.workspace import PathMissing, Workspace
+from mato_sessions.clock import Clock
+from mato_sessions.errors import ConfigError, JournalBroken, PathRefused, UnknownName
+from mato_sessions.events import AgentSpawned, Event, SessionOpened
+from mato_sessions.events.agent import LaunchSpec
+from mato_sessions.events.session import Mode
+from mato_sessions.ids import Ids
+from mato_sessions.journal import Journal
+from mato_sessions.redact import Redactor
+
+INSTRUCTIONS = "AGENTS.md"
+_INSTRUCTIONS_BYTES = 64 * 1024
+_PAGE_EVENTS = 1000
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A folder as it is when agents are to start there: settings, trust, profiles."""
+
+    cwd: Path
+    settings: Settings
+    trusted: bool
+    profiles: Mapping[str, Profile]
+
+    def spec(self, wish: AgentWish, mode: Mode, env: Mapping[str, str]) -> LaunchSpec:
+        """All that is needed to start the wished agent, now and after a restart.
+
+        Raises:
+            UnknownName: there is no such profile.
+            UsageError: an endpoint without a model.
+        """
+        chosen = self._profile(wish.profile or profile.DEFAULT)
+        choice = choose(
+            self.settings.model,
+            self.settings.base_url,
+            env,
+            flag_model=wish.model,
+            flag_base_url=wish.base_url,
+            profile_model=chosen.model,
+            cwd=str(self.cwd),
+        )
+        spec = chosen.launch(choice, mode, str(self.cwd), self.settings.limits)
+        # What a person says about this very agent goes before what its profile says of all.
+        return replace(spec, mode=wish.mode or spec.mode, limits=wish.limits or spec.limits)
+
+    def _profile(self, name: str) -> Profile:
+        if found := self.profiles.get(name):
+            return found
+        near = difflib.get_close_matches(name, self.profiles, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.profiles)}"
+        raise UnknownName(f"there is no agent profile {name!r}; {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An agent that does not run yet, and what to call when it has ended."""
+
+    agent: Agent
+    close: Callable[[], None]
+
+
+class Launcher:
+    """Knows what all agents share. `models` is entered and left by who owns the launcher."""
+
+    def __init__(
+        self, paths: Paths, clock: Clock, ids: Ids, redactor: Redactor, records: ChildRecords
+    ) -> None:
+        self._paths = paths
+        self._clock = clock
+        self._ids = ids
+        self._redactor = redactor
+        self.models = Sources(records.started, _embedded)
+        self.hold_secrets(os.environ)
+
+    def look(self, cwd: Path, env: Mapping[str, str]) -> Ground:
+        """What holds in a folder now. Reads files: not for the loop.
+
+        Raises:
+            ConfigError: of the config, the trust file or a profile.
+        """
+        settings = load(self._paths, {**os.environ, **env})
+        trusted = Trust(self._paths).is_trusted(cwd)
+        found = profile.load(self._paths.profiles, cwd if trusted else None)
+        return Ground(cwd, settings, trusted, found)
+
+    def profiles(self, cwd: Path | None) -> tuple[ProfileSummary, ...]:
+        """The profiles of a folder, or those that are everywhere. Reads files."""
+        trusted = cwd is not None and Trust(self._paths).is_trusted(cwd)
+        found = profile.load(self._paths.profiles, cwd if trusted else None)
+        return tuple(
+            ProfileSummary(
+                name=each.name,
+                kind=each.kind,
+                description=each.description,
+                model=each.model,
+                mode=each.mode or "",
+                tools=each.tools,
+                origin=each.origin,
+                env=each.variables,
+            )
+            for each in found.values()
+        )
+
+    def choose(self, model: str, base_url: str, env: Mapping[str, str], cwd: str) -> ModelChoice:
+        """The model that a person wants an agent to go on with."""
+        return choose("", "", env, flag_model=model, flag_base_url=base_url, cwd=cwd)
+
+    def hold_secrets(self, env: Mapping[str, str]) -> None:
+        """Keep the keys and tokens among these variables out of journal and screen."""
+        named = [value for name, value in env.items() if _SECRET.search(name)]
+        for value in {*secrets(env), *named}:
+            self._redactor.hold(value)
+
+    async def make(
+        self, journal: Journal, sink: Sink, env: Callable[[], Mapping[str, str]]
+    ) -> Made:
+        """The agent of `sink`, taken up where its journaled history ends.
+
+        Raises:
+            MatoError: its folder is gone, or its history cannot be read.
+        """
+        opened, spawned, history = await _history(journal, sink.session, sink.agent)
+        spec = spawned.spec
+        workspace = Workspace(Path(spec.cwd))
+        try:
+            agent = factory.build(
+                spawned.agent_kind,
+                spec,
+                sink,
+                self.models,
+                Registry(spec.tools),
+                workspace,
+                self._clock,
+                self._ids,
+                # The daemon's own variables go stale: they only fill what no client gave.
+                lambda: {**os.environ, **env()},
+                self._redactor,
+                _instructions(workspace) if opened.trusted else "",
+                history,
+            )
+        except BaseException:
+            workspace.close()
+            raise
+        return Made(agent, workspace.close)
+
+
+async def _history(
+    journal: Journal, session: str, agent: str
+) -> tuple[SessionOpened, AgentSpawned, list[Event]]:
+    """How session and agent began, and all events of the agent."""
+    opened: SessionOpened | None = None
+    spawned: AgentSpawned | None = None
+    history: list[Event] = []
+    after = 0
+    while page := await journal.events(session, after, limit=_PAGE_EVENTS):
+        for event in page:
+            if isinstance(event.body, SessionOpened):
+                opened = event.body
+            elif event.agent == agent:
+                history.append(event)
+                if isinstance(event.body, AgentSpawned):
+                    spawned = event.body
+        after = page[-1].seq
+    if opened is None or spawned is None:
+        raise JournalBroken(f"the journal does not say how agent {agent!r} began; it cannot go on")
+    return opened, spawned, history
+
+
+def _instructions(workspace: Workspace) -> str:
+    """What a trusted folder says to agents; "" where it says nothing."""
+    try:
+        content = workspace.read_bytes(INSTRUCTIONS, _INSTRUCTIONS_BYTES)
+    except PathMissing:
+        return ""
+    except PathRefused as error:
+        logger.warning("the folder's instructions are not read: %s", error)
+        return ""
+    return content.decode("utf-8", "replace")
+
+
+def _embedded() -> Path:
+    from mato.models.embedded.fetch import locate
+
+    found = locate()
+    if found is None:
+        raise ConfigError(
+            "the embedded model is not on this machine; `make model` fetches it, "
+            "or choose another with --model"
+        )
+    return found

@@ -1,0 +1,100 @@
+"""All sessions and agents as the journal has them, found by what a person calls them."""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+
+from mato.daemon import names
+from mato.daemon.waiting import Waiting
+from mato_sessions.catalog import AgentSummary, Catalog, PendingCall, SessionSummary
+from mato_sessions.errors import UnknownName, UsageError
+from mato_sessions.events import Event
+from mato_sessions.journal import Journal
+
+_PAGE = 2000
+
+
+class Roster:
+    """The catalog and the progress of agents, folded from the same events."""
+
+    def __init__(self) -> None:
+        self.catalog = Catalog()
+        self.waiting = Waiting()
+        self._reached: list[tuple[int, asyncio.Future[None]]] = []
+
+    async def load(self, journal: Journal) -> None:
+        """Fold what the journal holds."""
+        position = 0
+        while page := await journal.since(position, _PAGE, facts_only=True):
+            for event in page:
+                self.apply(event)
+            position = page[-1].position
+
+    def apply(self, event: Event) -> None:
+        """Take in a committed event, position ascending."""
+        self.catalog.apply(event)
+        self.waiting.apply(event)
+        while self._reached and self._reached[0][0] <= event.position:
+            _, future = self._reached.pop(0)
+            if not future.done():
+                future.set_result(None)
+
+    async def reached(self, position: int) -> None:
+        """Wait until everything up to `position` has been applied."""
+        if self.catalog.position < position:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            bisect.insort(self._reached, (position, future), key=lambda one: one[0])
+            await future
+
+    def session(self, query: str) -> SessionSummary:
+        """The session that a person means.
+
+        Raises:
+            UnknownName: none, or several.
+        """
+        known = {session.id: session.name for session in self.catalog.sessions()}
+        found = self.catalog.session(names.find("session", query, known))
+        assert found is not None
+        return found
+
+    def agent(self, session: SessionSummary, query: str) -> AgentSummary:
+        """The agent that a person means; the only one of the session where `query` is empty.
+
+        Raises:
+            UnknownName: none, or several.
+            UsageError: `query` is empty and there is not exactly one.
+        """
+        if not query:
+            living = [agent for agent in session.agents if agent.state != "stopped"]
+            candidates = living or session.agents
+            if len(candidates) == 1:
+                return candidates[0]
+            if not candidates:
+                raise UsageError(f"session {session.name!r} has no agents")
+            listed = ", ".join(repr(agent.name) for agent in candidates)
+            raise UsageError(
+                f"session {session.name!r} has several agents ({listed}); "
+                f"name one as {session.name}:{candidates[0].name}"
+            )
+        known = {agent.id: agent.name for agent in session.agents}
+        found = names.find("agent", query, known)
+        return next(agent for agent in session.agents if agent.id == found)
+
+    def agents(self, session: SessionSummary, query: str) -> list[AgentSummary]:
+        """The agent that a person means, or all of the session where `query` is empty."""
+        return [self.agent(session, query)] if query else list(session.agents)
+
+    def call(self, query: str) -> PendingCall:
+        """The waiting call with this id, or with this unique beginning of it.
+
+        Raises:
+            UnknownName: no such call waits, or several.
+        """
+        waiting = {call.call: call for call in self.catalog.pending()}
+        if not waiting:
+            raise UnknownName(f"no call {query!r} is waiting; nothing is")
+        return waiting[names.find("call", query, dict.fromkeys(waiting, ""))]
+
+    def session_names(self) -> set[str]:
+        return {session.name for session in self.catalog.sessions()}
