@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, cast
@@ -63,6 +64,8 @@ class Registry:
                 arguments.strip().encode() or b"{}", type=tool.Arguments, strict=False
             )
         except msgspec.ValidationError as error:
+            if joined := _joined_words(tool, arguments):
+                return self.parse(tool, joined)
             raise ToolError(f"{tool.name}: {error}. {_usage(tool)}") from error
         except (msgspec.DecodeError, UnicodeEncodeError) as error:
             raise ToolError(
@@ -70,6 +73,22 @@ class Registry:
             ) from error
         except RecursionError as error:
             raise ToolError(f"{tool.name}: the arguments are nested too deep") from error
+
+
+def _joined_words(tool: Tool, arguments: str) -> str:
+    """Arguments with a command that was given word by word as one line; "" where there is none.
+
+    Models that learned on other harnesses write ``["bash", "-lc", "make"]``.
+    """
+    found: Any = msgspec.json.decode(arguments.strip().encode())
+    words = cast("dict[str, Any]", found).get("command") if isinstance(found, dict) else None
+    if tool.action != "execute" or not isinstance(words, list):
+        return ""
+    each = cast("list[Any]", words)
+    if not each or not all(isinstance(word, str) for word in each):
+        return ""
+    line = shlex.join(cast("list[str]", each))
+    return msgspec.json.encode({**cast("dict[str, Any]", found), "command": line}).decode()
 
 
 def flat_schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:

@@ -90,3 +90,21 @@ def test_a_number_in_quotes_is_taken_for_a_number():
     tool = registry.get("shell")
     assert tool is not None
     assert registry.parse(tool, '{"command": "x", "timeout_s": "9"}').timeout_s == 9
+
+
+def test_a_command_given_word_by_word_is_taken_as_one_line():
+    registry = Registry()
+    shell = registry.get("shell")
+    assert shell is not None
+    parsed = registry.parse(shell, '{"command": ["bash", "-lc", "echo a b"], "timeout_s": 5}')
+    assert parsed.command == "bash -lc 'echo a b'"
+    assert parsed.timeout_s == 5
+
+
+@pytest.mark.parametrize("command", ["[]", "[1]", '["a", null]', '[["a"]]', "{}"])
+def test_a_command_that_is_no_list_of_words_is_not_guessed_at(command: str):
+    registry = Registry()
+    shell = registry.get("shell")
+    assert shell is not None
+    with pytest.raises(ToolError):
+        registry.parse(shell, f'{{"command": {command}}}')
