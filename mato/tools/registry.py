@@ -80,9 +80,14 @@ def _joined_words(tool: Tool, arguments: str) -> str:
 
     Models that learned on other harnesses write ``["bash", "-lc", "make"]``.
     """
-    found: Any = msgspec.json.decode(arguments.strip().encode())
+    if tool.action != "execute":
+        return ""
+    try:
+        found: Any = msgspec.json.decode(arguments)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
     words = cast("dict[str, Any]", found).get("command") if isinstance(found, dict) else None
-    if tool.action != "execute" or not isinstance(words, list):
+    if not isinstance(words, list):
         return ""
     each = cast("list[Any]", words)
     if not each or not all(isinstance(word, str) for word in each):
