@@ -49,7 +49,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("focus_right", "Focus the pane on the right", "Panes", ("right", "l")),
     Binding("focus_next", "Focus the next pane", "Panes", ("o", "tab")),
     Binding("focus_last", "Focus the pane before this one", "Panes", (";",)),
-    Binding("jump", "Jump to a pane by its letter", "Panes", ("g",), note="also Esc"),
+    Binding("jump", "Jump to a pane by its letter", "Panes", ("g",), note="or Esc"),
     Binding("zoom", "Zoom the pane, and back", "Panes", ("z",)),
     Binding("close_pane", "Close the pane; its agent goes on", "Panes", ("x",)),
     Binding("swap_previous", "Swap with the pane before", "Panes", ("{",)),
@@ -68,7 +68,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("go_to_window", "Window 1 to 9", "Windows", tuple("123456789"), argument=True),
     Binding("rename_window", "Rename the window", "Windows", (",",)),
     Binding("close_window", "Close the window; its agents go on", "Windows", ("&",)),
-    Binding("next_blocked", "Go to the next agent that waits for you", "Agents", ("!",)),
+    Binding("next_blocked", "Go to the next agent that waits", "Agents", ("!",)),
     Binding("inbox", "Inbox: everything that waits for you", "Agents", ("i",)),
     Binding("stop_turn", "Stop the agent's turn", "Agents", ("ctrl+c",)),
     Binding("pick_model", "Model from the next turn on", "Agents", ("m",)),
@@ -79,10 +79,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("detach", "Detach; all agents go on", "Session", ("d",), direct=("ctrl+q",)),
     Binding("palette", "Palette of all commands", "Screen", (":",), direct=("ctrl+p",)),
     Binding("help", "Help", "Screen", ("?",)),
-    Binding("toggle_sidebar", "Show or hide the sidebar", "Screen", ("b",)),
-    Binding(
-        "toggle_mouse", "Mouse for Mato, or for the terminal's own selection", "Screen", ("y",)
-    ),
+    Binding("toggle_sidebar", "Sidebar: show it, go to it, hide it", "Screen", ("b",)),
+    Binding("toggle_mouse", "Mouse: Mato's, or the terminal's", "Screen", ("y",)),
     Binding("pick_theme", "Theme", "Screen", ("t",)),
     Binding("redraw", "Draw everything again", "Screen", ("r",)),
 )

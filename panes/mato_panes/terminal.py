@@ -6,12 +6,12 @@ import asyncio
 import os
 import select
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Event
-from textual.message import Message
 
 from mato_panes.gate import terminal_text
 
@@ -105,10 +105,9 @@ class HangupWatch:
     loop can wait for: no thread, no polling.
     """
 
-    def __init__(self, fileno: int, lost: Message, app: App[object]) -> None:
+    def __init__(self, fileno: int, lost: Callable[[], object]) -> None:
         self._fileno = fileno
         self._lost = lost
-        self._app = app
         self._epoll: select.epoll | None = None
 
     def __enter__(self) -> HangupWatch:
@@ -128,7 +127,7 @@ class HangupWatch:
 
     def _gone(self) -> None:
         self._stop()
-        self._app.post_message(self._lost)
+        self._lost()
 
     def _stop(self) -> None:
         if self._epoll is not None:

@@ -55,6 +55,10 @@ class Desk:
         """What the current window shows: its tree, or the zoomed pane alone."""
         return self.focused if self.zoomed else self.root
 
+    def whole(self, width: int, height: int) -> geometry.Geometry:
+        """Where the window's panes are without zoom."""
+        return geometry.measure(self.root, width, height)
+
     def panes(self) -> Iterator[PaneNode]:
         """The panes of all windows."""
         for window in self.windows:

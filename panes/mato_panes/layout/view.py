@@ -13,7 +13,7 @@ from textual.geometry import Offset, Region, Size, Spacing
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
+from textual.widget import AwaitMount, Widget
 
 from mato_panes.layout import borders, geometry, tree
 from mato_panes.rendering.line import fit
@@ -97,10 +97,11 @@ class WindowView(Widget):
     ) -> None:
         """`make` gives the widget of a pane, `line` its one shown line where there is no room."""
         super().__init__(id=id)
-        self.styles.layout = _Placed()
+        self._placed = _Placed()
         self.widgets: dict[str, Widget] = {}
         self.hint = ""
         """Shown text where the window is empty."""
+        self._agents: dict[str, str] = {}
         self._make = make
         self._line = line
         self._root: Node | None = None
@@ -109,6 +110,11 @@ class WindowView(Widget):
         self._measured: tuple[Node | None, int, int] = (None, -1, -1)
         self._cells: borders.Cells | None = None
         self._held: geometry.Border | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """Textual asks here how the children lie; there is no name for it in CSS."""
+        return self._placed
 
     @property
     def where(self) -> geometry.Geometry:
@@ -123,28 +129,45 @@ class WindowView(Widget):
             self._cells = None
         return self._geometry
 
-    async def show(self, root: Node | None, focused: str | None, alive: set[str]) -> None:
-        """Show this tree; widgets of panes that are not `alive` in any window are removed."""
+    def show(self, root: Node | None, focused: str | None, alive: set[str]) -> AwaitMount | None:
+        """Show this tree; widgets of panes that are not `alive` in any window are removed.
+
+        Gives what to await before new panes can take the focus, None where all are there.
+        """
         wanted = {leaf.pane: leaf for leaf in tree.panes(root)}
-        gone = [pane for pane in self.widgets if pane not in alive]
-        stale = [
+        gone = {pane for pane in self.widgets if pane not in alive}
+        gone |= {
             pane for pane, leaf in wanted.items() if pane in self.widgets and not self._shows(leaf)
-        ]
-        for pane in {*gone, *stale}:
-            await self.widgets.pop(pane).remove()
-        self._root, self._focused = root, focused
-        new = {pane: self._make(leaf) for pane, leaf in wanted.items() if pane not in self.widgets}
+        }
+        new = {
+            pane: self._make(leaf)
+            for pane, leaf in wanted.items()
+            if pane not in self.widgets or pane in gone
+        }
+        for pane in gone:
+            self.widgets.pop(pane).remove()
         self.widgets |= new
-        if new:
-            await self.mount(*new.values())
+        self._agents |= {pane: leaf.agent for pane, leaf in wanted.items()}
+        mounting = self.mount(*new.values()) if new else None
+        self._root, self._focused = root, focused
         for pane, widget in self.widgets.items():
             widget.display = pane in wanted
             widget.set_class(pane == focused, "-focused-pane")
         self._cells = None
         self.refresh(layout=True)
+        return mounting
+
+    def forget(self) -> None:
+        """Remove all panes: another session comes."""
+        for widget in self.widgets.values():
+            widget.remove()
+        self.widgets.clear()
+        self._agents.clear()
+        self._root = self._focused = None
 
     def _shows(self, leaf: PaneNode) -> bool:
-        return getattr(self.widgets[leaf.pane], "agent_id", leaf.agent) == leaf.agent
+        """The pane's widget shows the agent that the tree says."""
+        return self._agents.get(leaf.pane) == leaf.agent
 
     def mark_focused(self, pane: str | None) -> None:
         """Draw the focus at this pane."""

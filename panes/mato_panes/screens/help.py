@@ -9,7 +9,7 @@ from textual import events
 from textual.widget import Widget
 
 from mato_panes import bindings
-from mato_panes.rendering.line import Line, cells
+from mato_panes.rendering.line import Line, cells, clip
 from mato_panes.screens.dialog import Dialog
 from mato_panes.widgets.paper import Paper
 
@@ -21,7 +21,8 @@ class Help(Dialog[None]):
     """Scrolls where it is longer than the screen."""
 
     DEFAULT_CSS = """
-    Help > #box { width: 112; height: 90%; padding: 1 2; }
+    Help > #box { width: 112; max-height: 92%; padding: 1 2; }
+    Help Paper { overflow-x: hidden; }
     """
 
     leaving: ClassVar[frozenset[str]] = frozenset({"escape", "ctrl+c", "q", "question_mark"})
@@ -55,14 +56,16 @@ class Help(Dialog[None]):
         blocks = [_block(name, members, width) for name, members in bindings.groups()]
         blocks.append(_elsewhere(width))
         lines = _in_columns(blocks, columns, width)
-        self.query_one(Paper).show([*head, (), *lines])
+        paper = self.query_one(Paper)
+        paper.show([*head, (), *lines])
+        paper.styles.height = len(head) + 1 + len(lines)
 
 
 def _block(name: str, members: list[bindings.Binding], width: int) -> list[Line]:
     block: list[Line] = [((name, "strong"),)]
     for binding in members:
         direct = " or " + " ".join(bindings.named(key) for key in binding.direct)
-        note = (direct if binding.direct else "") + (f"  ({binding.note})" if binding.note else "")
+        note = (direct if binding.direct else "") + (f" {binding.note}" if binding.note else "")
         block.append(_entry(bindings.keys_of(binding), binding.title, note, width))
     return [*block, ()]
 
@@ -73,15 +76,16 @@ def _elsewhere(width: int) -> list[Line]:
         (("In a pane", "strong"),),
         _entry("Enter", "Send the prompt", "", width),
         _entry("ctrl+j", "New line", " or alt+Enter", width),
-        _entry("Esc", "From prompt to transcript, then jump letters", "", width),
-        _entry("a d", "Allow or deny, on a focused question", "", width),
+        _entry("Esc", "To the transcript, then jump letters", "", width),
+        _entry("a d", "Allow, deny: on a focused question", "", width),
         (),
     ]
 
 
 def _entry(keys: str, title: str, note: str, width: int) -> Line:
-    gap = " " * max(1, 13 - cells(((keys, "key"),)))
-    return (("  ", "text"), (keys, "key"), (gap, "text"), (title, "text"), (note, "dim"))
+    gap = " " * max(1, 12 - cells(((keys, "key"),)))
+    line: Line = (("  ", "text"), (keys, "key"), (gap, "text"), (title, "text"), (note, "dim"))
+    return clip(line, width)
 
 
 def _in_columns(blocks: list[list[Line]], columns: int, width: int) -> list[Line]:
@@ -93,9 +97,11 @@ def _in_columns(blocks: list[list[Line]], columns: int, width: int) -> list[Line
     for block in blocks:
         (left if len(left) + len(block) / 2 <= total / 2 and not right else right).extend(block)
     height = max(len(left), len(right))
+    while height and all(len(side) < height or not side[height - 1] for side in (left, right)):
+        height -= 1
     left += [()] * (height - len(left))
     right += [()] * (height - len(right))
     return [
-        (*one, (" " * max(width - cells(one), 1), "text"), *other)
-        for one, other in zip(left, right, strict=True)
+        (*one, (" " * max(width + 1 - cells(one), 1), "text"), *other)
+        for one, other in zip(left[:height], right[:height], strict=False)
     ]

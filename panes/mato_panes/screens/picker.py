@@ -15,6 +15,9 @@ from mato_panes.screens import fuzzy
 from mato_panes.screens.dialog import Dialog
 from mato_panes.widgets.listing import Listing, Row
 
+MOST_ROWS = 18
+"""Rows of the list that are shown at once, where the screen has room."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -26,6 +29,7 @@ class Choice:
     """After the label, dimmer."""
     hint: str = ""
     """At the right edge: a key, a count."""
+    hint_role: Role = "dim"
     mark: str = ""
     """Before the label: a state's glyph."""
     role: Role = "dim"
@@ -125,7 +129,7 @@ class Picker(Dialog[str]):
 
     def _fit(self) -> None:
         # The box keeps its height while the list gets shorter: nothing jumps under the eye.
-        most = max(self.screen.size.height - 6, 1)
+        most = max(min(self.screen.size.height - 6, MOST_ROWS), 1)
         rows = len(self.choices) + (1 if self._free else 0)
         self.query_one(Listing).styles.height = max(1, min(rows, most))
 
@@ -142,5 +146,5 @@ def _row(choice: Choice, label: str, places: frozenset[int]) -> Row:
             left.append((character, role))
     if choice.note:
         left.append((f"  {display(choice.note, newline=False)}", "dim"))
-    right: Line = ((display(choice.hint, newline=False), "key"),) if choice.hint else ()
+    right: Line = ((display(choice.hint, newline=False), choice.hint_role),) if choice.hint else ()
     return Row(choice.key, tuple(left), right)

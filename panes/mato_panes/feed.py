@@ -1,0 +1,79 @@
+"""What comes from the daemon goes into the folds, and whoever draws is told that something came."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Protocol
+
+from mato.client.feed import Arrived, Connected, Disconnected, News
+from mato.protocol.methods import Request
+from mato_panes.store import Overview, SessionStore
+from mato_sessions.events.session import SessionArranged, WindowNode
+
+
+class Link(Protocol):
+    """The daemon, as a workspace needs it: `mato.client.feed.Feed`, or a fake in memory."""
+
+    def follow(self, session: str, after: int = 0) -> None: ...
+
+    def unfollow(self, session: str) -> None: ...
+
+    async def request(self, request: Request) -> Any: ...
+
+    def news(self) -> AsyncGenerator[News]: ...
+
+
+class Reading:
+    """The folds of one workspace: all sessions in outline, one of them in full."""
+
+    def __init__(
+        self,
+        link: Link,
+        overview: Overview,
+        session: str,
+        *,
+        changed: Callable[[], None],
+        arranged: Callable[[tuple[WindowNode, ...]], None],
+    ) -> None:
+        """`changed` is called after each arrival, `arranged` with the windows of the session."""
+        self.overview = overview
+        self.store = SessionStore(session)
+        self.offline = ""
+        """Why there is no connection; "" while there is one."""
+        self._link = link
+        self._changed = changed
+        self._arranged = arranged
+
+    def attach(self, session: str) -> None:
+        """Read this session in full instead of the one before."""
+        if session != self.store.session:
+            self._link.unfollow(self.store.session)
+            self.store = SessionStore(session)
+            self._link.follow(session)
+
+    async def run(self) -> None:
+        """Read until cancelled.
+
+        Raises:
+            VersionMismatch: the daemon that runs now is another version.
+        """
+        async for news in self._link.news():
+            match news:
+                case Connected():
+                    self.offline = ""
+                case Disconnected(reason=reason):
+                    self.offline = reason or "no connection"
+                case Arrived():
+                    self._take(news)
+            self._changed()
+
+    def _take(self, news: Arrived) -> None:
+        for event in news.events:
+            self.store.apply(event)
+        for event in news.facts:
+            self.overview.apply(event)
+            # Facts only: what the replayed past of a session once arranged is over.
+            if event.session == self.store.session and isinstance(event.body, SessionArranged):
+                self._arranged(event.body.windows)
+        for piece in news.pieces:
+            self.store.piece(piece)

@@ -1,0 +1,84 @@
+"""One run of the workspace, from the terminal as it was to the terminal as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from mato.client.connection import Client
+from mato.client.feed import Feed
+from mato.config.paths import Paths
+from mato.config.settings import Settings
+from mato.protocol.methods import ListSessions
+from mato.text import display
+from mato_panes.prefix import choose
+from mato_panes.store import Overview
+from mato_panes.terminal import HangupWatch, TerminalDriver, TerminalLost
+from mato_sessions.clock import SystemClock
+from mato_sessions.errors import ConfigError, UsageError
+from mato_themes.catalog import load_catalog
+from mato_themes.palette import ThemeError
+
+LOG = "workspace.log"
+"""In the state folder: what went wrong in a workspace, for whoever reports it."""
+_LOG_BYTES = 256 * 1024
+
+
+def run(paths: Paths, settings: Settings, session: str, *, theme: str = "") -> int:
+    """Attach to the session (its id) until the person detaches; gives the exit code.
+
+    Raises:
+        MatoError: there is no terminal, no daemon, no such theme …
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("the workspace needs a terminal; `mato run` works without one")
+    return asyncio.run(_attached(paths, settings, session, theme))
+
+
+async def _attached(paths: Paths, settings: Settings, session: str, theme: str) -> int:
+    from mato_panes.app import MatoApp
+
+    async with await Client.connect(paths, client="workspace") as client:
+        listing = await client.request(ListSessions())
+    overview = Overview()
+    overview.load(listing)
+    link = Feed(paths, position=listing.position, sessions={session: 0})
+    try:
+        app = MatoApp(
+            link,
+            overview,
+            session,
+            settings,
+            prefix=choose(settings.keys.prefix, os.environ),
+            clock=SystemClock(),
+            themes=load_catalog(paths.themes),
+            theme=theme,
+            driver=TerminalDriver,
+        )
+    except ThemeError as error:
+        raise ConfigError(str(error)) from error
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, app.end_by_signal, number)
+    with HangupWatch(sys.stdin.fileno(), lambda: app.post_message(TerminalLost())):
+        code = await app.run_async()
+    if app.failure is not None:
+        _record(paths.state / LOG, app.failure)
+        sentence = f"the workspace failed: {app.failure!r}; the agents go on (see {LOG})"
+        print(display(sentence, newline=False), file=sys.stderr)
+        return 1
+    return code or 0
+
+
+def _record(log: Path, failure: Exception) -> None:
+    try:
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.unlink()
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(traceback.format_exception(failure))
+    except OSError as error:
+        print(display(f"cannot write {log}: {error.strerror}", newline=False), file=sys.stderr)

@@ -1,0 +1,165 @@
+"""The inbox: every call that waits for a person, over all sessions, with what it would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.widget import Widget
+
+from mato.text import display
+from mato_panes.messages import CallAnswered
+from mato_panes.rendering import words
+from mato_panes.rendering.line import Line, Role
+from mato_panes.rendering.wrapping import wrap
+from mato_panes.screens.dialog import Dialog
+from mato_panes.widgets.listing import Listing, Row
+from mato_panes.widgets.paper import Paper
+from mato_sessions.catalog import PendingCall
+
+KEYS = "a allow · d deny · Enter goes there · Tab reads on · Esc leaves"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A call and the name of its session."""
+
+    call: PendingCall
+    session_name: str
+
+
+class Inbox(Dialog[PendingCall]):
+    """Ends with the call whose pane is wanted, or None. Answers are posted as `CallAnswered`.
+
+    An answered call stays in its place, marked, until the inbox is left: nothing moves under the
+    finger that answers the next one. There is no default answer.
+    """
+
+    DEFAULT_CSS = """
+    Inbox > #box { width: 112; height: 90%; }
+    Inbox Listing { height: auto; max-height: 40%; min-height: 3; }
+    Inbox Paper { margin-top: 1; height: 1fr; background: $mato-surface-code; }
+    """
+
+    def __init__(self, waiting: Callable[[], Sequence[Waiting]], now_us: Callable[[], int]) -> None:
+        super().__init__("Inbox", KEYS)
+        self._source = waiting
+        self._now_us = now_us
+        self._all: dict[str, Waiting] = {}
+        self._answers: dict[str, str] = {}
+        self._waiting: frozenset[str] = frozenset()
+
+    def body(self) -> Iterable[Widget]:
+        yield Listing(empty="Nothing waits for you.")
+        yield Paper(surface="code")
+
+    def on_mount(self) -> None:
+        self.update_calls()
+        self._read()
+
+    def update_calls(self) -> None:
+        """Take in what waits now; new calls come last, answered ones stay."""
+        now = self._source()
+        self._waiting = frozenset(each.call.call for each in now)
+        for each in now:
+            self._all.setdefault(each.call.call, each)
+        listing = self.query_one(Listing)
+        rows = [self._row(each) for each in self._all.values()]
+        if tuple(rows) != listing.rows:
+            listing.show(rows)
+            listing.styles.height = max(1, len(rows))
+
+    def on_listing_moved(self) -> None:
+        self._read()
+
+    def on_listing_chosen(self, event: Listing.Chosen) -> None:
+        self.dismiss(self._all[event.key].call)
+
+    def on_key(self, event: events.Key) -> None:
+        match event.key:
+            case "a":
+                self._answer(allowed=True)
+            case "d":
+                self._answer(allowed=False)
+            case _:
+                super().on_key(event)
+                return
+        event.stop()
+
+    def refused(self, call: str) -> None:
+        """The answer did not arrive: the call can be answered again."""
+        self._answers.pop(call, None)
+        self.update_calls()
+
+    def _answer(self, *, allowed: bool) -> None:
+        key = self.query_one(Listing).key
+        if not key or key not in self._waiting or key in self._answers:
+            return
+        self._answers[key] = "allowed" if allowed else "denied"
+        rule = "approved in the inbox" if allowed else "denied in the inbox"
+        self.post_message(CallAnswered(key, allowed, rule))
+        self.update_calls()
+
+    def _row(self, each: Waiting) -> Row:
+        call = each.call
+        who = display(f"{each.session_name}:{call.agent_name}", newline=False)
+        what = display(f"{call.tool}  {call.resource}", newline=False)
+        if answer := self._answers.get(call.call):
+            role: Role = "done" if answer == "allowed" else "failed"
+            mark: Line = ((f"{'✓' if answer == 'allowed' else '✗'} ", role),)
+            right: Line = ((answer, role),)
+        elif call.call not in self._waiting:
+            mark, right = (("· ", "dim"),), (("no longer waits", "dim"),)
+        else:
+            mark = (("▲ ", "blocked"),)
+            right = ((words.clock(self._now_us() - call.at_us), "dim"),)
+        return Row(call.call, (*mark, (who, "strong"), ("  ", "text"), (what, "text")), right)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._read)
+
+    def _read(self) -> None:
+        paper = self.query_one(Paper)
+        each = self._all.get(self.query_one(Listing).key)
+        width = max(paper.size.width - 2, 20)
+        paper.show(details(each.call, width) if each is not None else ())
+
+
+def details(call: PendingCall, width: int) -> list[Line]:
+    """All of what is asked: every argument in full, and the change where it is known.
+
+    Long lines are broken and not cut: what is approved has been in sight.
+    """
+    lines: list[Line] = []
+    for name, value in call.arguments.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+        label = display(name, newline=False)
+        parts = display(text).expandtabs(4).split("\n")
+        if len(parts) == 1:
+            start: Line = ((f" {label}: ", "dim"),)
+            lines += wrap([(parts[0], "text")], width, first=start, rest=_INDENT, words=False)
+            continue
+        lines.append(((f" {label}:", "dim"),))
+        for part in parts:
+            lines += wrap([(part, "text")], width, first=_INDENT, words=False)
+    if call.preview:
+        lines.append(())
+        for part in display(call.preview).expandtabs(4).split("\n"):
+            role = _diff_role(part)
+            lines += wrap([(part, role)], width, first=((" ", role),), words=False)
+    return lines
+
+
+_INDENT: Line = (("   ", "text"),)
+
+
+def _diff_role(line: str) -> Role:
+    if line.startswith("@@"):
+        return "hunk"
+    if line.startswith(("+++", "---")):
+        return "dim"
+    if line.startswith("+"):
+        return "added"
+    return "removed" if line.startswith("-") else "text"

@@ -1,0 +1,226 @@
+"""A daemon in memory: enough of it for tests of the workspace, and for pictures of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from mato.client.feed import Arrived, Connected, Disconnected, News
+from mato.protocol.methods import (
+    AgentNames,
+    AgentRef,
+    Answer,
+    Arrange,
+    Blob,
+    BlobResult,
+    Kill,
+    ListSessionsResult,
+    Looked,
+    Profiles,
+    ProfilesResult,
+    ProfileSummary,
+    Prompt,
+    PromptResult,
+    Reconfigure,
+    RenameSession,
+    Request,
+    Spawn,
+    Stop,
+    Welcome,
+)
+from mato_sessions.catalog import Catalog
+from mato_sessions.clock import ManualClock
+from mato_sessions.errors import MatoError
+from mato_sessions.events import (
+    AgentExited,
+    AgentReconfigured,
+    AgentSpawned,
+    AgentStateChanged,
+    Body,
+    Event,
+    PermissionAnswered,
+    SessionArranged,
+    SessionOpened,
+    SessionRenamed,
+    TurnPrompted,
+)
+from mato_sessions.events.agent import AgentState, LaunchSpec
+from mato_sessions.events.session import Mode, WindowNode
+from mato_sessions.events.turn import TextBlock
+from mato_sessions.pieces import Piece
+
+PROFILES = (
+    ProfileSummary("coder", "native", "Writes code.", "", "ask", ("read", "edit"), "built-in", ()),
+    ProfileSummary(
+        "reviewer", "native", "Reads and judges.", "", "read", ("read",), "built-in", ()
+    ),
+)
+
+
+class FakeDaemon:
+    """A `Link` whose events are made by the test; it answers what a workspace asks."""
+
+    def __init__(self, clock: ManualClock | None = None) -> None:
+        self.clock = clock or ManualClock()
+        self.catalog = Catalog()
+        self.asked: list[Request] = []
+        """Every request, oldest first."""
+        self.refusal: MatoError | None = None
+        """Raised instead of the next answer."""
+        self.blobs: dict[str, str] = {}
+        self.events: dict[str, list[Event]] = {}
+        self._position = 0
+        self._followed: dict[str, int] = {}
+        self._news: asyncio.Queue[News] = asyncio.Queue()
+        self._names = 0
+
+    # Made by the test
+
+    def emit(
+        self, session: str, *bodies: Body, agent: str | None = None, turn: str | None = None
+    ) -> None:
+        """Facts of a session, as one arrival."""
+        made: list[Event] = []
+        for body in bodies:
+            self._position += 1
+            past = self.events.setdefault(session, [])
+            event = Event(
+                position=self._position,
+                session=session,
+                seq=len(past) + 1,
+                at_us=self.clock.wall_us(),
+                mono_us=self.clock.mono_us(),
+                boot=self.clock.boot(),
+                epoch=1,
+                agent=agent,
+                turn=turn,
+                cause=None,
+                kind=body.kind,
+                version=body.version,
+                body=body,
+                hash=bytes(32),
+            )
+            past.append(event)
+            made.append(event)
+            self.catalog.apply(event)
+        followed = tuple(made) if session in self._followed else ()
+        self._news.put_nowait(Arrived(followed, tuple(made), (), self._position))
+
+    def stream(self, *pieces: Piece) -> None:
+        """Live pieces, as one arrival."""
+        self._news.put_nowait(Arrived((), (), pieces, self._position))
+
+    def lose(self, reason: str = "lost the daemon") -> None:
+        self._news.put_nowait(Disconnected(reason))
+
+    def come_back(self) -> None:
+        self._news.put_nowait(Connected(Welcome(1, "test", 1, 1, self._position)))
+
+    def open_session(self, session: str, name: str = "", cwd: str = "/home/ada/parser") -> None:
+        self.emit(
+            session,
+            SessionOpened(name=name or session, cwd=cwd, mode="ask", trusted=False, mato="test"),
+        )
+
+    def spawn(
+        self,
+        session: str,
+        agent: str,
+        name: str = "",
+        *,
+        state: AgentState = "idle",
+        model: str = "scripted",
+        mode: Mode = "ask",
+    ) -> None:
+        spec = LaunchSpec(profile="coder", model=model, model_source="test", mode=mode)
+        self.emit(
+            session,
+            AgentSpawned(name=name or agent, agent_kind="native", spec=spec),
+            AgentStateChanged(state=state, evidence="test"),
+            agent=agent,
+        )
+
+    def state(self, session: str, agent: str, state: AgentState) -> None:
+        self.emit(session, AgentStateChanged(state=state, evidence="test"), agent=agent)
+
+    def arrange(self, session: str, *windows: WindowNode) -> None:
+        self.emit(session, SessionArranged(windows=windows))
+
+    def listing(self) -> ListSessionsResult:
+        return ListSessionsResult(tuple(self.catalog.sessions()), self._position)
+
+    def requests(self, kind: type[Request]) -> Sequence[Any]:
+        """What was asked of one kind."""
+        return [request for request in self.asked if isinstance(request, kind)]
+
+    # A `Link`
+
+    def follow(self, session: str, after: int = 0) -> None:
+        self._followed[session] = after
+        past = tuple(event for event in self.events.get(session, ()) if event.seq > after)
+        self._news.put_nowait(Arrived(past, (), (), self._position))
+
+    def unfollow(self, session: str) -> None:
+        self._followed.pop(session, None)
+
+    async def news(self) -> AsyncGenerator[News]:
+        self.come_back()
+        while True:
+            yield await self._news.get()
+
+    async def request(self, request: Request) -> Any:
+        self.asked.append(request)
+        if self.refusal is not None:
+            refusal, self.refusal = self.refusal, None
+            raise refusal
+        return self._answer(request)
+
+    def _answer(self, request: Request) -> Any:
+        match request:
+            case Arrange():
+                self.emit(request.session, SessionArranged(windows=request.windows))
+            case RenameSession():
+                self.emit(request.session, SessionRenamed(name=request.name))
+            case Profiles():
+                return ProfilesResult(PROFILES)
+            case Spawn():
+                self._names += 1
+                agent = f"spawned{self._names}"
+                name = request.agent.profile
+                self.spawn(request.session, agent, name)
+                return AgentRef(agent, name, "native")
+            case Prompt():
+                self._names += 1
+                turn = f"turn{self._names}"
+                prompted = TurnPrompted(blocks=(TextBlock(request.text),))
+                self.emit(request.session, prompted, agent=request.agent, turn=turn)
+                self.state(request.session, request.agent, "working")
+                return PromptResult(turn)
+            case Kill():
+                self.emit(request.session, AgentExited(reason="killed"), agent=request.agent)
+                self.state(request.session, request.agent, "stopped")
+                return AgentNames((request.agent,))
+            case Stop():
+                return AgentNames((request.agent,))
+            case Reconfigure():
+                changed = AgentReconfigured(model=request.model or None, mode=request.mode)
+                self.emit(request.session, changed, agent=request.agent)
+            case Looked():
+                self.state(request.session, request.agent, "idle")
+            case Answer():
+                self._decide(request)
+            case Blob():
+                return BlobResult(self.blobs[request.sha256])
+            case _:
+                raise MatoError(f"the daemon in memory does not know {request.method}")
+        return None
+
+    def _decide(self, answer: Answer) -> None:
+        for call in self.catalog.pending():
+            if call.call == answer.call:
+                body = PermissionAnswered(
+                    call=call.call, allowed=answer.allowed, by="person", rule=answer.rule
+                )
+                self.emit(call.session, body, agent=call.agent, turn=call.turn)
+                self.state(call.session, call.agent, "working")

@@ -1,0 +1,121 @@
+"""The column at the left: sessions and their agents, who waits for a person first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+
+from mato.text import display
+from mato_panes.rendering import words
+from mato_panes.rendering.line import Line, Role
+from mato_panes.widgets.listing import Listing, Row
+from mato_panes.widgets.states import GLYPHS, RUNNING, URGENCY, most_urgent
+from mato_sessions.catalog import AgentSummary, SessionSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the sidebar has to know besides the sessions."""
+
+    session: str
+    """The attached one."""
+    focused: str = ""
+    """The agent of the focused pane."""
+    shown: frozenset[str] = frozenset()
+    """Agents that have a pane somewhere."""
+    now_us: int = 0
+    """Wall clock."""
+
+
+class Sidebar(Vertical):
+    """Sessions and agents; Enter or a click goes there."""
+
+    DEFAULT_CSS = """
+    Sidebar {
+        width: 30;
+        height: 1fr;
+        background: $mato-surface-ground;
+        border-right: vkey $mato-line-border;
+    }
+    """
+
+    class Wanted(Message):
+        """Go to this agent, or to this session where `agent` is empty."""
+
+        def __init__(self, session: str, agent: str) -> None:
+            super().__init__()
+            self.session = session
+            self.agent = agent
+
+    def compose(self) -> ComposeResult:
+        yield Listing(surface="ground", quiet=True, empty="no sessions")
+
+    def show(self, sessions: Sequence[SessionSummary], around: Around) -> None:
+        """Draw this, where it differs from what is there."""
+        listing = self.query_one(Listing)
+        rows = tuple(rows_of(sessions, around))
+        if rows != listing.rows:
+            listing.show(rows)
+
+    def on_listing_chosen(self, event: Listing.Chosen) -> None:
+        event.stop()
+        session, _, agent = event.key.partition("/")
+        self.post_message(self.Wanted(session, agent))
+
+
+def rows_of(sessions: Sequence[SessionSummary], around: Around) -> Iterable[Row]:
+    """The attached session with its agents, then the others: blocked ones, then by last use."""
+    here = [session for session in sessions if session.id == around.session]
+    others = sorted(
+        (session for session in sessions if session.id != around.session),
+        key=lambda session: (_urgency(session) > 0, -session.last_us),
+    )
+    for session in here:
+        yield _session_row(session, here=True)
+        # Only who waits moves up: the others keep their places, so that eyes find them.
+        for agent in sorted(session.agents, key=lambda agent: agent.state != "blocked"):
+            yield _agent_row(session, agent, around)
+    if others:
+        yield Row("", ())
+    for session in others:
+        yield _session_row(session, here=False)
+        for agent in session.agents:
+            if agent.state == "blocked":
+                yield _agent_row(session, agent, around)
+
+
+def _urgency(session: SessionSummary) -> int:
+    return URGENCY[most_urgent(agent.state for agent in session.agents)]
+
+
+def _session_row(session: SessionSummary, *, here: bool) -> Row:
+    name = display(session.name or session.id, newline=False)
+    left: Line = ((name, "strong" if here else "text"),)
+    if here or not session.agents:
+        return Row(f"{session.id}/", left)
+    state = most_urgent(agent.state for agent in session.agents)
+    same = sum(agent.state == state for agent in session.agents)
+    count = f"{same} " if len(session.agents) > 1 else ""
+    return Row(f"{session.id}/", left, ((f"{GLYPHS[state]} {count}{state}", state),))
+
+
+def _agent_row(session: SessionSummary, agent: AgentSummary, around: Around) -> Row:
+    elapsed = ""
+    if agent.state in RUNNING and around.now_us:
+        elapsed = " " + words.clock(around.now_us - agent.since_us)
+    focused = agent.id == around.focused
+    name = display(agent.name, newline=False)
+    # In brackets: it has no pane; Enter opens one.
+    if session.id == around.session and agent.id not in around.shown and agent.state != "stopped":
+        name = display(f"({name})", newline=False)
+    ink: Role = "strong" if focused else "dim" if agent.state == "stopped" else "text"
+    left: Line = (
+        ("┃" if focused else " ", "key"),
+        (f"{GLYPHS[agent.state]} ", agent.state),
+        (name, ink),
+    )
+    return Row(f"{session.id}/{agent.id}", left, ((f"{agent.state}{elapsed}", agent.state),))

@@ -1,0 +1,37 @@
+"""How the states of agents look: a glyph and a word, never a colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mato_sessions.events.agent import AgentState
+
+GLYPHS: dict[AgentState, str] = {
+    "starting": "◌",
+    "idle": "○",
+    "working": "●",
+    "blocked": "▲",
+    "done": "✓",
+    "failed": "✗",
+    "stopped": "■",
+}
+
+URGENCY: dict[AgentState, int] = {
+    "blocked": 0,
+    "failed": 1,
+    "done": 2,
+    "working": 3,
+    "starting": 4,
+    "idle": 5,
+    "stopped": 6,
+}
+"""Who needs a person most comes first."""
+
+RUNNING: frozenset[AgentState] = frozenset({"starting", "working", "blocked"})
+"""States whose elapsed time is shown."""
+
+
+def most_urgent(states: Iterable[AgentState]) -> AgentState:
+    """The state that speaks for several agents."""
+    found = sorted(states, key=lambda state: URGENCY[state])
+    return found[0] if found else "stopped"

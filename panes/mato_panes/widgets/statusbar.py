@@ -1,0 +1,191 @@
+"""The line at the bottom: session, windows, what waits for a person, model, connection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from mato.text import display
+from mato_panes.rendering import words
+from mato_panes.rendering.line import Line, Role, Span, cells, clip, fit
+from mato_panes.widgets import paint
+from mato_panes.widgets.states import GLYPHS
+from mato_sessions.events.agent import AgentState
+
+_COUNTED: tuple[AgentState, ...] = ("blocked", "failed", "working", "done")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTab:
+    """A window as the bar names it."""
+
+    window: str
+    name: str
+    state: AgentState
+    """The most urgent one of its agents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What the bar says; texts are cleaned by it."""
+
+    session: str = ""
+    windows: tuple[WindowTab, ...] = ()
+    current: str = ""
+    zoomed: bool = False
+    states: tuple[AgentState, ...] = ()
+    """Of all agents of all sessions."""
+    cost_usd: float | None = None
+    model: str = ""
+    source: str = ""
+    """Why this model: "flag", "OPENAI_API_KEY", "embedded" …"""
+    mode: str = ""
+    armed: str = ""
+    """The prefix, while the next key is waited for."""
+    note: str = ""
+    """One sentence that takes the place of the windows for a moment."""
+    note_role: Role = "text"
+    offline: str = ""
+    """Why there is no connection."""
+    mouse: bool = True
+
+
+class StatusBar(Widget):
+    """One line, drawn when told."""
+
+    DEFAULT_CSS = """
+    StatusBar { dock: bottom; height: 1; width: 1fr; background: $mato-surface-bar; }
+    """
+
+    class WindowPressed(Message):
+        """The mouse chose a window."""
+
+        def __init__(self, window: str) -> None:
+            super().__init__()
+            self.window = window
+
+    class InboxPressed(Message):
+        """The mouse chose the number of waiting calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bar = Bar()
+        self._places: list[tuple[int, int, str]] = []
+
+    def show(self, bar: Bar) -> None:
+        """Draw this, where it differs from what is there."""
+        if bar != self.bar:
+            self.bar = bar
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        right = self._right(max(width - 24, width // 2))
+        room = width - cells(right)
+        left = self._left(room)
+        gap: Line = ((" " * max(room - cells(left), 0), "text"),)
+        return paint.strip(self, (*left, *gap, *right), width, "bar")
+
+    def _left(self, room: int) -> Line:
+        bar = self.bar
+        if bar.note:
+            return clip(((" ", "text"), (display(bar.note, newline=False), bar.note_role)), room)
+        spans: list[Span] = []
+        if bar.armed:
+            spans.append((f" {bar.armed} … ", "badge"))
+        name = fit(display(bar.session, newline=False), max(8, room // 3))
+        spans.append((f" {name} ", "badge"))
+        spans.append(("│", "faint"))
+        self._places = []
+        at = cells(tuple(spans))
+        for line, window in self._tabs(room - at):
+            if window:
+                self._places.append((at, at + cells(line), window))
+            spans.extend(line)
+            at += cells(line)
+        return tuple(spans)
+
+    def _tabs(self, room: int) -> Sequence[tuple[Line, str]]:
+        """The windows as tabs; where they have no room for all, those around the current one."""
+        tabs = [self._tab(number, tab) for number, tab in enumerate(self.bar.windows, 1)]
+        names = [tab.window for tab in self.bar.windows]
+        at = names.index(self.bar.current) if self.bar.current in names else 0
+        first, last = at, at
+        used = cells(tabs[at]) if tabs else 0
+        while tabs:
+            before = cells(tabs[first - 1]) if first > 0 else None
+            behind = cells(tabs[last + 1]) if last < len(tabs) - 1 else None
+            if behind is not None and used + behind + 2 <= room:
+                last, used = last + 1, used + behind
+            elif before is not None and used + before + 2 <= room:
+                first, used = first - 1, used + before
+            else:
+                break
+        shown: list[tuple[Line, str]] = []
+        if first > 0:
+            shown.append(((("‹", "dim"),), ""))
+        shown += list(zip(tabs[first : last + 1], names[first : last + 1], strict=True))
+        if last < len(tabs) - 1:
+            shown.append(((("›", "dim"),), ""))
+        return shown
+
+    def _tab(self, number: int, tab: WindowTab) -> Line:
+        current = tab.window == self.bar.current
+        name = fit(display(tab.name, newline=False), 18) or "window"
+        flags = ("*" if current else "") + ("Z" if current and self.bar.zoomed else "")
+        mark: Line = ()
+        if tab.state in ("blocked", "failed", "done"):
+            mark = ((GLYPHS[tab.state], tab.state),)
+        return (
+            (f" {number}:{name}{flags}", "strong" if current else "dim"),
+            *mark,
+            (" ", "text"),
+        )
+
+    def _right(self, room: int) -> Line:
+        """From the most to the least important; what has no room is left out."""
+        bar = self.bar
+        parts: list[Line] = []
+        if bar.offline:
+            parts.append((("◌ disconnected, reconnecting …", "warning"),))
+        counts = Counter(bar.states)
+        counted: list[Span] = []
+        for state in _COUNTED:
+            if counts[state]:
+                text = f"{GLYPHS[state]} {counts[state]}"
+                if state == "blocked":
+                    text += " waits" if counts[state] == 1 else " wait"
+                counted.append((" " if counted else "", "text"))
+                counted.append((text, state))
+        if counted:
+            parts.append(tuple(counted))
+        if not bar.mouse:
+            parts.append((("mouse off", "warning"),))
+        if bar.mode:
+            parts.append(((bar.mode, "dim"),))
+        source = fit(display(bar.source, newline=False), 24)
+        if bar.model:
+            model: Line = ((fit(display(bar.model, newline=False), 28), "text"),)
+            parts.append((*model, (f" ({source})", "dim")) if source else model)
+        if bar.cost_usd is not None:
+            parts.append(((words.cost(bar.cost_usd), "dim"),))
+        kept: Line = ((" ", "text"),)
+        for part in parts:
+            longer: Line = (*part, ("  ", "text"), *kept) if cells(kept) > 1 else (*part, *kept)
+            if cells(longer) <= room:
+                kept = longer
+        return kept
+
+    def on_click(self, event: events.Click) -> None:
+        for start, end, window in self._places:
+            if start <= event.x < end:
+                self.post_message(self.WindowPressed(window))
+                return
+        if "blocked" in self.bar.states and event.x > self.size.width // 2:
+            self.post_message(self.InboxPressed())
