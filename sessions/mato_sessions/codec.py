@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from mato_sessions.events import KINDS, Body, Event, Unknown
 from mato_sessions.walk import map_strings
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DECODERS: dict[str, msgspec.json.Decoder[Body]] = {
     kind: msgspec.json.Decoder(body) for kind, body in KINDS.items()
 }
@@ -143,7 +145,7 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int
     body: msgspec.Raw
     hash: str
-    body_base64: str = ""
+    body_base64: str | None = None
     """Instead of a `body`, when its bytes are not JSON."""
 
 
@@ -164,7 +166,7 @@ _PACKED = msgspec.msgpack.Decoder(_Packed)
 def to_json_line(event: Event) -> bytes:
     """One line of JSON without its newline: envelope, body as journaled, hash in hex."""
     body = encode(event.body)
-    text = ""
+    text = None
     if isinstance(event.body, Unknown) and not _is_json(body):
         text = base64.b64encode(body).decode()
         body = b"null"
@@ -196,7 +198,9 @@ def from_json_line(line: bytes) -> Event:
     """
     try:
         read = _LINE.decode(line)
-        body = base64.b64decode(read.body_base64, validate=True) or bytes(read.body)
+        body = bytes(read.body)
+        if read.body_base64 is not None:
+            body = base64.b64decode(read.body_base64, validate=True)
         # Position first, then the envelope's fields in order: the layout that to_json_line fills.
         envelope = Envelope(*msgspec.structs.astuple(read)[1:12])
         digest = bytes.fromhex(read.hash)
@@ -237,7 +241,6 @@ def _is_json(data: bytes) -> bool:
 
 
 def _without_surrogates(text: str) -> str:
-    if text.isascii():
-        return text
-    cleaned = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text if cleaned == text else cleaned
+    # One for one, so that the offsets of a stream stay what they were.
+    cleaned, count = _SURROGATE.subn("\ufffd", text)
+    return cleaned if count else text

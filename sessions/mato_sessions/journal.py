@@ -22,13 +22,13 @@ from mato_sessions.writer import BATCH_EVENTS, Ready, Writer
 
 Listener = Callable[[Sequence[Event]], None]
 
-_COLUMNS = (
+COLUMNS = (
     "SELECT e.position, e.session, e.seq, e.at_us, e.mono_us, e.boot, e.epoch, e.agent, e.turn,"
     " e.cause, e.kind, e.version, e.body_hash, e.hash,"
     " coalesce(b.data, (SELECT data FROM blob WHERE blob.hash = e.body_hash))"
     " FROM envelope AS e LEFT JOIN body AS b ON b.position = e.position"
 )
-_FACTS = (
+FACTS = (
     # Word for word the condition of the index envelope_fact, or SQLite does not use it.
     " AND (substr(kind, 1, instr(kind, '.') - 1)"
     " IN ('session', 'agent', 'turn', 'permission', 'usage')"
@@ -208,7 +208,7 @@ class Journal:
         `facts_only`: the kinds that listings and the inbox are made of (session, agent, turn,
         permission, usage, tool.proposed).
         """
-        facts = _FACTS if facts_only else ""
+        facts = FACTS if facts_only else ""
         if session is None:
             return await self._events(
                 f" WHERE e.position > ?{facts} ORDER BY e.position LIMIT ?", (position, limit)
@@ -268,7 +268,7 @@ class Journal:
         return Ready(draft, body, data, chain.digest(data))
 
     async def _events(self, condition: str, parameters: tuple[Any, ...]) -> list[Event]:
-        return [_event(row) for row in await self._rows(_COLUMNS + condition, parameters)]
+        return [_event(row) for row in await self._rows(COLUMNS + condition, parameters)]
 
     async def _rows(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
         try:
@@ -278,7 +278,7 @@ class Journal:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    """An event from a row of `_COLUMNS`; its body has to be what the envelope says."""
+    """An event from a row of `COLUMNS`; its body has to be what the envelope says."""
     position, *fields, body_digest, digest, data = row
     envelope = Envelope(*fields)
     if data is None or chain.digest(data) != body_digest:

@@ -26,7 +26,7 @@ def name_from_task(task: str, taken: Container[str] = ()) -> str:
 
 
 def _slug(task: str) -> str:
-    plain = unicodedata.normalize("NFKD", task[:400]).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", task[:400].casefold()).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", plain.replace("'", ""))
     slug = ""
     for word in words:

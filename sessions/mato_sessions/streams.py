@@ -40,7 +40,7 @@ class Stream(msgspec.Struct, kw_only=True):
         A stretch beyond a gap is appended all the same: journaled text is never dropped.
         """
         skip = self.settled_end - offset
-        if skip >= len(text):
+        if not text or skip >= len(text):
             return False
         added = text[skip:] if skip > 0 else text
         end = offset + len(text)
