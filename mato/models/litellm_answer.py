@@ -44,6 +44,7 @@ async def answer(litellm: Any, request: ModelRequest) -> AsyncIterator[Chunk]:
     Raises:
         ModelFault: as the contract of models says.
     """
+    shown = request.choice.model
     model, provider = _resolve(litellm, request)
     reading = _Reading()
     stream: Any = None
@@ -62,15 +63,15 @@ async def answer(litellm: Any, request: ModelRequest) -> AsyncIterator[Chunk]:
     except TimeoutError as error:
         where = "in the middle of its answer" if reading.begun else "at all"
         raise ModelFault(
-            "timeout", f"{model} did not answer {where} for {request.stall_s:g} s"
+            "timeout", f"{shown} did not answer {where} for {request.stall_s:g} s"
         ) from error
     except Exception as error:
-        raise fault_of(error, model, provider, request.choice.base_url, reading.begun) from error
+        raise fault_of(error, shown, provider, request.choice.base_url, reading.begun) from error
     finally:
         await _close(stream)
     # litellm makes up a finish for streams that just end; only what the endpoint said counts.
     if reading.finish is None or getattr(stream, "received_finish_reason", "") is None:
-        raise ModelFault("cut", f"the answer of {model} was cut off before its end")
+        raise ModelFault("cut", f"the answer of {shown} was cut off before its end")
     usage = reading.usage_of(litellm, model, provider, priced=not request.choice.base_url)
     yield FinishChunk(reading.finish, usage)
 
@@ -103,9 +104,12 @@ def _arguments(litellm: Any, request: ModelRequest, model: str, provider: str) -
         "messages": messages(request.system, request.messages, marked=provider == "anthropic"),
         "stream": True,
         "stream_options": {"include_usage": True},
-        "timeout": request.stall_s,
+        # Ours (above) comes first: litellm's own looks like any other lost connection.
+        "timeout": request.stall_s + 10.0,
         "num_retries": 0,
         "max_retries": 0,
+        # Else it imports the optional `mcp` package for every request with tools, and fails.
+        "_skip_mcp_handler": True,
         **_access(request, provider),
         **request.parameters,
     }

@@ -25,8 +25,15 @@ _BY_NAME: dict[str, Fault] = {
     "Timeout": "timeout",
     "APITimeoutError": "timeout",
     "ContextWindowExceededError": "context",
-    "APIConnectionError": "unreachable",
+    "APIConnectionError": "server",
 }
+_NO_CONNECTION = {
+    "openai.APIConnectionError",
+    "httpx.ConnectError",
+    "httpx.ConnectTimeout",
+    "aiohttp.ClientConnectorError",
+}
+"""litellm's own APIConnectionError is not among them: it says so of whatever it does not know."""
 
 
 def fault_of(error: Exception, model: str, provider: str, base_url: str, begun: bool) -> ModelFault:
@@ -61,6 +68,8 @@ def _class_of(error: Exception, begun: bool) -> Fault:
     inner = getattr(error, "original_exception", None)
     if isinstance(inner, Exception) and type(error).__name__ == "MidStreamFallbackError":
         error = inner
+    if not begun and any(name in _NO_CONNECTION for name in _causes(error)):
+        return "unreachable"
     name = type(error).__name__
     status = getattr(error, "status_code", None)
     found = _BY_NAME.get(name)
@@ -68,11 +77,19 @@ def _class_of(error: Exception, begun: bool) -> Fault:
         found = _BY_STATUS.get(status)
         if found is None:
             found = "server" if status >= 500 else "refused"
-    if found in (None, "unreachable") and begun:
+    if begun and found in (None, "server"):
         return "cut"
-    if found == "server" and begun:
-        return "cut"
-    return found or "unreachable"
+    return found or "refused"
+
+
+def _causes(error: BaseException) -> list[str]:
+    """Names of the exceptions that led to this one; litellm turns them into 5xx answers."""
+    names: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(names) < 20:
+        names.append(f"{type(cause).__module__.partition('.')[0]}.{type(cause).__name__}")
+        cause = cause.__cause__ or cause.__context__
+    return names
 
 
 def _detail(error: Exception) -> str:
