@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -77,12 +77,10 @@ class Connection:
                 await self._read(tasks)
         except* (EOFError, ConnectionError, BrokenPipeError):
             pass
-        except* _Ended as group:
-            reason = str(group.exceptions[0])
+        except* (_Ended, DaemonError) as group:
+            reason = _first(group)
         except* TimeoutError:
             reason = "no hello in time"
-        except* DaemonError as group:
-            reason = str(group.exceptions[0])
         finally:
             if self._stalled:
                 self._writer.transport.abort()
@@ -217,3 +215,11 @@ class Connection:
         except TimeoutError as error:
             self._stalled = True
             raise _Ended(f"took nothing for {DRAIN_S:.0f} s and was cut off") from error
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    """What the first error of a tree of groups says."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = cast("BaseExceptionGroup[BaseException]", found).exceptions[0]
+    return str(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -177,6 +178,25 @@ async def test_a_home_with_a_very_long_path_is_as_good_as_any(tmp_path: Path) ->
             assert (await client.request(Status())).state == str(daemon.paths.state)
     finally:
         await daemon.stop()
+
+
+async def test_when_nothing_can_be_written_any_more_it_says_so_and_ends(
+    daemon: Daemon, folder: Path
+) -> None:
+    async with await daemon.client() as watching, await daemon.client() as asking:
+        await asking.request(NewSession(cwd=str(folder), task="talk on"))
+        # Files cannot grow any more, as on a full disk.
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        with pytest.raises(DaemonError, match="goodbye: .*journal"):
+            async with asyncio.timeout(20):
+                async for _ in watching.frames():
+                    pass
+    await daemon.ended()
+    assert "the journal stopped" in await asyncio.to_thread(daemon.paths.log.read_text)
+    await daemon.begin()
+    async with await daemon.client() as client:
+        (session,) = (await client.request(ListSessions())).sessions
+        assert session.name == "talk-on"
 
 
 async def test_two_homes_have_two_daemons(daemon: Daemon, tmp_path: Path) -> None:
