@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 UV_VERSION = (0, 13, 9)
 OLDEST, TOO_NEW = (3, 11), (3, 14)
 
@@ -178,6 +179,9 @@ def sync(uv: Path) -> None:
         say("making the environment in .venv (about 100 packages)")
     # An active environment of somebody else's is not the one to fill.
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    if SYSTEM_CERTIFICATES.exists():
+        # uv's own roots do not know a company's; the system's do.
+        env.setdefault("UV_SYSTEM_CERTS", "true")
     log = None if sys.stderr.isatty() else subprocess.PIPE
     done = subprocess.run(arguments, cwd=ROOT, env=env, stderr=log, text=True, check=False)
     if done.returncode:

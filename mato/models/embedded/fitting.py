@@ -16,8 +16,8 @@ from mato.models.base import Message
 NEWEST_RESULT = 2000
 """Characters of a tool result of the running turn. A core reads about 100 tokens a second, so
 longer ones cost more time than a small model makes of them."""
-OLDER_RESULT = 300
-OLDER_TEXT = 600
+OLDER_RESULT = 200
+OLDER_TEXT = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,14 @@ class Shortened:
     def note(self) -> str:
         """For people: what is missing, or nothing."""
         parts = [
-            f"{self.left_out} messages left out" if self.left_out else "",
-            f"{self.clipped} texts shortened" if self.clipped else "",
+            _count(self.left_out, "message", "left out"),
+            _count(self.clipped, "text", "shortened"),
         ]
         return ", ".join(part for part in parts if part)
+
+
+def _count(number: int, what: str, how: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''} {how}" if number else ""
 
 
 def candidates(messages: Sequence[Message]) -> Iterator[Shortened]:

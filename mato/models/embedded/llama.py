@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -25,6 +26,7 @@ from mato.models.embedded.prompt import Turn
 SLOTS = 4
 SLOT_TOKENS = 3072
 _PREFIXES_KEPT = 8
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +144,8 @@ class Llama:
             }
         finish, usage = "", Usage()
         try:
-            async with self._client.stream("POST", "/v1/chat/completions", json=body) as answer:
-                if answer.status_code != 200:
-                    raise _fault(await answer.aread())
-                async for line in answer.aiter_lines():
-                    if line.startswith("error:"):
-                        raise _fault(line.removeprefix("error:").encode())
-                    if not line.startswith("data: {"):
-                        continue
-                    event = json.loads(line.removeprefix("data: "))
-                    if "error" in event:
-                        raise _fault(line.removeprefix("data: ").encode())
+            async with aclosing(self._events(body)) as events:
+                async for event in events:
                     if event.get("usage"):
                         usage = _usage(event["usage"])
                     for choice in event.get("choices", ()):
@@ -160,18 +153,39 @@ class Llama:
                         if text := choice.get("delta", {}).get("content"):
                             yield Generated(text)
         except httpx.HTTPError as error:
-            raise ModelFault(
-                "server", f"the embedded model stopped answering ({type(error).__name__})"
-            ) from error
+            raise _stopped(error) from error
         yield Generated("", finish or "cut", usage)
+
+    async def _events(self, body: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        """The server-sent events of a completion."""
+        answer = await self._send(body)
+        async with aclosing(answer):
+            if answer.status_code != 200:
+                raise _fault(await answer.aread())
+            async for line in answer.aiter_lines():
+                if line.startswith("error:"):
+                    raise _fault(line.removeprefix("error:").encode())
+                if not line.startswith("data: {"):
+                    continue
+                event = cast("dict[str, Any]", json.loads(line.removeprefix("data: ")))
+                if "error" in event:
+                    raise _fault(line.removeprefix("data: ").encode())
+                yield event
+
+    async def _send(self, body: Mapping[str, Any]) -> httpx.Response:
+        for _ in range(_TRIES - 1):
+            request = self._client.build_request("POST", "/v1/chat/completions", json=body)
+            # Dropped before any answer: nothing has been shown yet, so it can be asked again.
+            with suppress(httpx.RemoteProtocolError):
+                return await self._client.send(request, stream=True)
+        request = self._client.build_request("POST", "/v1/chat/completions", json=body)
+        return await self._client.send(request, stream=True)
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         try:
             answer = await self._client.post(path, json=body)
         except httpx.HTTPError as error:
-            raise ModelFault(
-                "server", f"the embedded model stopped answering ({type(error).__name__})"
-            ) from error
+            raise _stopped(error) from error
         if answer.status_code != 200:
             raise _fault(answer.content)
         return cast("dict[str, Any]", answer.json())
@@ -194,10 +208,10 @@ async def load(model: Path, prefixes: Path, runtime: Path, threads: int) -> Llam
     client = httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(uds=str(socket)),
         base_url="http://embedded",
-        headers={"Authorization": f"Bearer {key}"},
-        timeout=httpx.Timeout(None, connect=10),
         # llama.cpp closes idle connections without a word; one that is used again at that moment
         # fails. A Unix socket costs nothing to open.
+        headers={"Authorization": f"Bearer {key}", "Connection": "close"},
+        timeout=httpx.Timeout(None, connect=10),
         limits=httpx.Limits(max_keepalive_connections=0),
     )
     info = await asyncio.to_thread(model.stat)
@@ -266,6 +280,10 @@ def _usage(given: Mapping[str, Any]) -> Usage:
         cached=int(details.get("cached_tokens", 0)),
         cost_usd=0.0,
     )
+
+
+def _stopped(error: httpx.HTTPError) -> ModelFault:
+    return ModelFault("server", f"the embedded model stopped answering ({error})")
 
 
 def _fault(answer: bytes) -> ModelFault:

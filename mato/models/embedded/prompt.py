@@ -27,7 +27,7 @@ _RULES = (
 # closest, so wording matters more than the description.
 _ASKING: dict[str, tuple[tuple[str, str], ...]] = {
     "read": (("Read the file {}.", "lib/core.py"), ("What does {} say?", "NOTES.txt")),
-    "list": (("List the files in {}.", "lib"), ("Which files are here?", ".")),
+    "list": (("List the files in {}.", "lib"), ("Which files are in this folder?", ".")),
     "search": (("Search for {}.", "import os"), ("Where is {} used?", "parse_args")),
     "write": (('Write "{1}" to {0}.', "out.txt"),),
     "edit": (('In {0}, replace "{1}" with "{2}".', "lib/core.py"),),
@@ -35,7 +35,12 @@ _ASKING: dict[str, tuple[tuple[str, str], ...]] = {
     "plan": (("Plan the work: {}.", "read the code"),),
 }
 _QUESTION = ("Who wrote Hamlet?", "William Shakespeare wrote Hamlet.")
-_RESULT = "Tool result:\n{}\n\nNow answer the question with this result."
+_RESULT = "Tool result:\n{}\n\nNow say in one or two sentences what this result shows."
+# Shows that an answer speaks of the result and not of what was said before.
+_SHOWN = (
+    "# Weather\nA program that prints the weather of a town.\nRun it with: python weather.py Oslo",
+    "It is a program that prints the weather of a town; `python weather.py Oslo` runs it.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,11 @@ def prefix(tools: Sequence[ToolSchema]) -> Prefix:
     turns = [Turn("system", "\n".join(lines))]
     for question, answered in examples:
         turns += [Turn("user", question), Turn("assistant", answered)]
+        if len(turns) == 3:  # after the first call
+            turns += [
+                Turn("user", _RESULT.format(_SHOWN[0])),
+                Turn("assistant", reply(answer, {"text": _SHOWN[1]})),
+            ]
     return Prefix(tuple(turns), answer)
 
 

@@ -117,7 +117,7 @@ def main(arguments: list[str]) -> NoReturn:
         else:
             runtime = paths.private(paths.find().runtime)
             asyncio.run(_serve(model, frames, runtime))
-    except MatoError as error:
+    except (MatoError, ValueError) as error:
         log(str(error))
         code = 1
     except ExceptionGroup as errors:

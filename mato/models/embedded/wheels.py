@@ -19,6 +19,7 @@ from pathlib import Path
 from mato.models.embedded.sources import Part, SourceFailed
 
 _LOOK_S = 0.5
+_SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def collect(
@@ -90,10 +91,14 @@ def _unpacked(folder: Path, payload: str) -> list[Path]:
 
 def _run(command: list[str], scratch: Path, report: Callable[[int], None]) -> None:
     said = scratch / "said.txt"
+    env = dict(os.environ)
+    if _SYSTEM_CERTIFICATES.exists():
+        # uv's own roots do not know a company's; the system's do.
+        env.setdefault("UV_SYSTEM_CERTS", "true")
     with said.open("wb") as out:
         # In the scratch folder no project's own configuration applies.
         child = subprocess.Popen(
-            command, cwd=scratch, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            command, cwd=scratch, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
         try:
             while True:

@@ -162,13 +162,13 @@ async def test_a_long_conversation_is_shortened_and_says_so() -> None:
     said: list[str] = []
     old = [Message("user", "word " * 300), Message("assistant", "ok")]
     asked = ModelRequest(
-        "r", ModelChoice("embedded"), "", (READ,), (*(old * 20), Message("user", "Now?"))
+        "r", ModelChoice("embedded"), "", (READ,), (*(old * 60), Message("user", "Now?"))
     )
     chunks = await answer(
         Answering(PlayedEngine('{"tool":"answer","args":{"text":"x"}}')), asked, said
     )
     assert isinstance(chunks[-1], FinishChunk)
-    assert any("20 messages left out, 10 texts shortened" in text for text in said)
+    assert any("60 messages left out, 30 texts shortened" in text for text in said)
 
 
 async def test_the_prefix_is_read_once_and_copied_into_every_slot() -> None:
