@@ -24,6 +24,7 @@ WHOLE_LINES = 400
 _BODY: Line = (("  ", "text"),)
 _OUTPUT: Line = (("  ", "text"), ("│ ", "code-bar"))
 _BAR: Line = (("┃ ", "blocked"),)
+_HINT: Line = (("tab, then a or d", "dim"),)
 
 _STATES: dict[str, tuple[str, Role, str]] = {
     "writing": ("○", "idle", "writing"),
@@ -138,16 +139,16 @@ def _permission(entry: CallEntry, view: View) -> Iterator[Line]:
         word = "allowing …" if view.answering else "denying …"
         yield (*_BAR, (word, "dim"))
         return
-    keys: Line = (
-        *_BAR,
-        ("[a]", "key"),
-        (" allow   ", "text"),
-        ("[d]", "key"),
-        (" deny", "text"),
-    )
-    hint: Line = (("tab, then a or d", "dim"),) if not view.focused else ()
-    room = width - cells(keys) - cells(hint) - 2
-    yield (*keys, (" " * room, "text"), *hint) if hint and room > 0 else keys
+    allow: Line = (("[a]", "key"), (" allow", "text"))
+    deny: Line = (("[d]", "key"), (" deny", "text"))
+    keys: Line = (*_BAR, *allow, ("   ", "text"), *deny)
+    if cells(keys) > width:
+        yield (*_BAR, *allow)
+        yield (*_BAR, *deny)
+    elif view.focused or cells(keys) + cells(_HINT) + 2 > width:
+        yield keys
+    else:
+        yield spread(keys, _HINT, width)
 
 
 def _arguments(entry: CallEntry, width: int, prefix: Line, role: Role) -> Iterator[Line]:

@@ -92,21 +92,21 @@ def prose(
     if isinstance(entry, TextEntry):
         shown = [*lines, *tail]
         if entry.partial:
-            shown.append((("  ", "text"), ("⋯ cut off here", "dim")))
+            shown += wrap([("⋯ cut off here", "dim")], view.width, first=_INDENTED)
         return shown
     if entry.open:
         elapsed = words.clock(view.now_us - entry.started_us) if entry.started_us else ""
         head: Line = (("∴ ", "reasoning"), (f"thinking {elapsed}".rstrip(), "reasoning"))
-        shown = lines[-REASONING_LINES:] + tail
-        return [head, *([*lines, *tail] if view.expanded else shown[-REASONING_LINES:])]
+        shown = [*lines, *tail] if view.expanded else [*lines[-REASONING_LINES:], *tail]
+        return [clip(head, view.width), *(shown if view.expanded else shown[-REASONING_LINES:])]
     took = entry.ended_us - entry.started_us if entry.started_us else 0
     text = f"thought for {words.duration(took)}" if took >= 1_000_000 else "thought"
+    head = (("∴ ", "reasoning"), (text, "reasoning"))
     if view.expanded:
-        return [(("∴ ", "reasoning"), (text, "reasoning")), *lines]
+        return [clip(head, view.width), *lines]
     room = view.width - INDENT - len(text) - 2
-    if room < 16:
-        return [(("∴ ", "reasoning"), (text, "reasoning"))]
-    head = (("∴ ", "reasoning"), (f"{text}  ", "reasoning"), (one_line(entry.text, room), "dim"))
+    if room >= 16:
+        head = (*head, ("  ", "text"), (one_line(entry.text, room), "dim"))
     return [clip(head, view.width)]
 
 

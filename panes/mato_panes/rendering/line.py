@@ -120,7 +120,10 @@ def clip(line: Line, width: int) -> Line:
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
-    """`left` and, pushed to the right edge, `right`; `left` is cut where both have no room."""
+    """`left` and, pushed to the right edge, `right`.
+
+    Where both have no room `left` is cut; where too little would remain of it, `right` is left out.
+    """
     room = width - cells(right)
     if not right or room < 8:
         return clip(left, width)

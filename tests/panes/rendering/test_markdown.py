@@ -1,4 +1,4 @@
-"""Streaming Markdown: the same lines however the text was cut, and a bounded cost for each piece."""
+"""Streaming Markdown: the same lines however the text was cut, each piece at a bounded cost."""
 
 from __future__ import annotations
 
