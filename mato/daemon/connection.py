@@ -219,7 +219,7 @@ class Connection:
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:
     """What the first error of a tree of groups says."""
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = cast("BaseExceptionGroup[BaseException]", found).exceptions[0]
+    found = group.exceptions[0]
+    if isinstance(found, BaseExceptionGroup):
+        return _first(cast("BaseExceptionGroup[BaseException]", found))
     return str(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from mato import __version__
@@ -251,10 +252,16 @@ class FrontDesk:
             blocked=sum(agent.state == "blocked" for agent in agents),
             clients=self.count_clients(),
             position=self._journal.position,
-            journal_bytes=self._paths.journal.stat().st_size,
+            journal_bytes=_size_bytes(self._paths.journal),
             state=str(self._paths.state),
             socket=str(self._paths.socket),
         )
+
+
+def _size_bytes(journal: Path) -> int:
+    """Of the database and of what is not yet checkpointed into it."""
+    wal = journal.with_name(journal.name + "-wal")
+    return journal.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
 
 
 def _check_text(text: str) -> None:

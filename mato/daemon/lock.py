@@ -102,17 +102,15 @@ def _obtain(handle: int, socket_path: Path) -> None:
             return
         waited = time.monotonic() - begun
         if holder is not None and holder == _holder(handle):
-            if holder.phase == "serving" or waited > PATIENCE_S:
-                _end(holder)
-            else:
-                time.sleep(0.05)
-        elif waited > PATIENCE_S:
+            deaf = holder.phase == "serving" or waited > PATIENCE_S
+            if deaf and _end(holder):
+                continue
+        if waited > PATIENCE_S:
             raise DaemonError(
                 "another process holds the daemon's lock and does not answer; "
                 "end it, then try again"
             )
-        else:
-            time.sleep(0.05)
+        time.sleep(0.05)
 
 
 def _try(handle: int) -> bool:
@@ -153,22 +151,25 @@ def holder(file: Path) -> Holder | None:
         os.close(handle)
 
 
-def _end(holder: Holder) -> None:
-    """End exactly the process that took the lock: by descriptor, so its pid cannot be reused."""
+def _end(holder: Holder) -> bool:
+    """End exactly the process that took the lock: by descriptor, so its pid cannot be reused.
+
+    False when there is no such process any more, whoever has its number now.
+    """
     try:
         pidfd = os.pidfd_open(holder.pid)
     except ProcessLookupError:
-        return
+        return False
     except OSError as error:
         raise DaemonError(f"cannot end the old daemon {holder.pid}: {error.strerror}") from error
     try:
         if not same_process(holder.pid, holder.started):
-            return
+            return False
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, number)
             if select.select([pidfd], [], [], _TERM_S)[0]:
-                return
+                return True
         raise DaemonError(
             f"the old daemon (pid {holder.pid}) neither answers nor ends; end it, then try again"
         )
