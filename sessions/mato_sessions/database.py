@@ -76,7 +76,7 @@ async def open_writer(
     with told(path):
         if await asyncio.to_thread(_create, path):
             await _inspect(path, len(steps))
-        connection = await aiosqlite.connect(path, isolation_level=None, timeout=_BUSY_S)
+        connection = await _connect(str(path), uri=False)
     try:
         with told(path):
             # page_size and auto_vacuum take effect only before the first page is written.
@@ -100,15 +100,35 @@ async def open_writer(
 async def open_reader(path: Path) -> AsyncGenerator[aiosqlite.Connection]:
     """A connection that can only read and never checkpoints."""
     with told(path):
-        connection = await aiosqlite.connect(
-            _read_only(path), uri=True, isolation_level=None, timeout=_BUSY_S
-        )
+        connection = await _connect(_read_only(path), uri=True)
     try:
         with told(path):
             await connection.execute_fetchall("PRAGMA query_only = ON")
         yield connection
     finally:
         await connection.close()
+
+
+async def _connect(name: str, *, uri: bool) -> aiosqlite.Connection:
+    """A connection in autocommit mode.
+
+    When opening fails, aiosqlite does not wait for its thread, which then finds a closed loop and
+    complains on stderr. So a failure is kept, and the connection closed in order before it is told.
+    """
+    failures: list[sqlite3.Error] = []
+
+    def open_it() -> sqlite3.Connection:
+        try:
+            return sqlite3.connect(name, uri=uri, isolation_level=None, timeout=_BUSY_S)
+        except sqlite3.Error as error:
+            failures.append(error)
+            return sqlite3.connect(":memory:")
+
+    connection = await aiosqlite.Connection(open_it, iter_chunk_size=64)
+    if failures:
+        await connection.close()
+        raise failures[0]
+    return connection
 
 
 def _read_only(path: Path) -> str:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -215,3 +217,15 @@ def test_the_lock_of_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
         database.locked(tmp_path / "nowhere" / "journal.db"),
     ):
         pass
+
+
+def test_an_opening_that_fails_leaves_no_thread_behind_that_complains(tmp_path: Path) -> None:
+    async def read() -> None:
+        async with database.open_reader(tmp_path / "nothing.db"):
+            pass
+
+    before = threading.active_count()
+    for _ in range(50):
+        with pytest.raises(JournalError, match="cannot open"):
+            asyncio.run(read())
+    assert threading.active_count() <= before + 1
