@@ -52,6 +52,10 @@ def _choose(argv: list[str]) -> Callable[[list[str]], int]:
 
     if hot.recognises(argv):
         return hot.run
+    if argv[:1] == ["demo"]:
+        from mato.demo import show
+
+        return show.main
     from mato.cli import commands
 
     return commands.run

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 UV_VERSION = (0, 13, 9)
-OLDEST, TOO_NEW = (3, 11), (3, 14)
+OLDEST, TOO_NEW = (3, 11), (3, 15)
 
 
 class Wheel(NamedTuple):
@@ -75,7 +75,7 @@ def check_python(version: tuple[int, int]) -> None:
     if not OLDEST <= version < TOO_NEW:
         found = ".".join(map(str, version))
         raise CannotSetUp(
-            f"python3 is {found} and Mato runs on 3.11 to 3.13; run `make PYTHON=python3.12` (or "
+            f"python3 is {found} and Mato runs on 3.11 to 3.14; run `make PYTHON=python3.12` (or "
             "another that is here)"
         )
 

@@ -277,16 +277,6 @@ def trust(
     return profiles.trust(folder, remove=remove)
 
 
-@app.command(hidden=True)
-def demo(
-    interactive: Annotated[bool, typer.Option("--interactive/--plain")] = sys.stdout.isatty(),
-) -> int:
-    """Three agents on a throwaway copy of a small sample project."""
-    from mato.demo import show
-
-    return show.run(interactive=interactive)
-
-
 def _daemon_command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     return daemon.command(name)
 

@@ -21,7 +21,7 @@ from mato.config.paths import Paths, find
 from mato.models.embedded.fetch import fetch, locate
 from mato.models.embedded.progress import progress_on
 from mato.protocol.methods import Prompt
-from mato_sessions.errors import DaemonError, TurnFailed
+from mato_sessions.errors import DaemonError, TurnFailed, UsageError
 
 Data = dict[str, Any]
 
@@ -43,6 +43,13 @@ ASKING = Part(
     "maker", "coder", ("Read the file README.md.", "Run the command: python3 -m unittest")
 )
 """Takes the last place where somebody is there to answer: its command waits in the inbox."""
+
+
+def main(argv: list[str]) -> int:
+    """`mato demo [--plain]`: in the workspace where there is a terminal, else line by line."""
+    if argv[1:] not in ([], ["--plain"]):
+        raise UsageError("`mato demo` takes nothing but --plain, to tell the work line by line")
+    return run(interactive=argv[1:] == [] and sys.stdin.isatty() and sys.stdout.isatty())
 
 
 def run(*, interactive: bool) -> int:
