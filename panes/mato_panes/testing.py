@@ -154,6 +154,12 @@ class FakeDaemon:
         """What was asked of one kind."""
         return [request for request in self.asked if isinstance(request, kind)]
 
+    def begin(self, session: str) -> None:
+        """Forget what nobody has read, and give the past of `session` to who comes now."""
+        self._news = asyncio.Queue()
+        self._followed = {}
+        self.follow(session)
+
     # A `Link`
 
     def follow(self, session: str, after: int = 0) -> None:

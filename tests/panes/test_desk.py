@@ -178,3 +178,17 @@ def test_whatever_a_person_does_the_focus_is_on_a_pane_that_is_there(steps: list
         assert (it.focused is None) == (not it.windows)
         assert it.focused is None or it.focused in tree.panes(it.root)
         assert tree.mend(it.windows) == it.windows
+
+
+def test_swapping_there_and_back_before_any_focus_was_chosen_is_nothing() -> None:
+    it = desk("abc")
+    it.swap_step(1)
+    assert ids(it) == [["b", "a", "c"]]
+    it.swap_step(-1)
+    assert ids(it) == [["a", "b", "c"]]
+
+
+def test_the_first_pane_keeps_an_unchosen_focus_when_others_come_before_it() -> None:
+    it = desk("ab")
+    it.adopt(desk("cab").windows)
+    assert it.focused == pane("a")

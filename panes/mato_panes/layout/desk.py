@@ -134,6 +134,7 @@ class Desk:
 
     def adopt(self, windows: Sequence[WindowNode]) -> None:
         """Take over an arrangement from elsewhere; focus and zoom stay where they can."""
+        self._settle()
         places = [each.window for each in self.windows]
         at = places.index(self.current) if self.current in places else 0
         self.windows = tree.mend(windows)
@@ -196,6 +197,7 @@ class Desk:
         leaves = [leaf.pane for leaf in tree.panes(self.root)]
         if self.focused is None or len(leaves) < 2:
             return
+        self._settle()
         one = self.focused.pane
         other = leaves[(leaves.index(one) + step) % len(leaves)]
         self._change(lambda root: tree.swap(root, one, other))
@@ -215,6 +217,11 @@ class Desk:
 
     def move_border(self, border: geometry.Border, cells: int, width: int, height: int) -> None:
         self._change(lambda root: geometry.move_border(root, border, cells, width, height))
+
+    def _settle(self) -> None:
+        """Remember the focus where nobody has chosen it yet: places are about to change."""
+        if self.focused is not None:
+            self.focus(self.focused.pane)
 
     def _change(self, how: Callable[[Node], Node]) -> None:
         window = self.window

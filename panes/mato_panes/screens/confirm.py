@@ -44,6 +44,5 @@ class Confirm(Dialog[str]):
         pressed = event.character or event.key
         if pressed in self._answers:
             event.stop()
+            event.prevent_default()  # the dialog's own handler comes next
             self.dismiss(pressed)
-        else:
-            super().on_key(event)

@@ -84,9 +84,9 @@ class Inbox(Dialog[PendingCall]):
             case "d":
                 self._answer(allowed=False)
             case _:
-                super().on_key(event)
-                return
+                return  # the dialog's own handler comes next
         event.stop()
+        event.prevent_default()
 
     def refused(self, call: str) -> None:
         """The answer did not arrive: the call can be answered again."""

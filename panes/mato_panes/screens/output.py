@@ -36,6 +36,5 @@ class OutputViewer(Dialog[None]):
     def on_key(self, event: events.Key) -> None:
         if event.key == "c":
             event.stop()
+            event.prevent_default()  # the dialog's own handler comes next
             self.post_message(CopyWanted(self._text))
-        else:
-            super().on_key(event)

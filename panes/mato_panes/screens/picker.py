@@ -95,8 +95,7 @@ class Picker(Dialog[str]):
             case "pageup" | "pagedown":
                 listing.step((listing.size.height - 1) * (1 if event.key == "pagedown" else -1))
             case _:
-                super().on_key(event)
-                return
+                return  # the dialog's own handler comes next
         event.stop()
         event.prevent_default()
 

@@ -27,7 +27,7 @@ class Rename(Dialog[str]):
         self._name_before = display(name, newline=False)
 
     def body(self) -> Iterable[Widget]:
-        line = Input(self._name_before, max_length=LONGEST, compact=True)
+        line = Input(self._name_before, max_length=LONGEST, compact=True, select_on_focus=False)
         line.cursor_blink = False
         yield line
 

@@ -70,6 +70,8 @@ class Workspace(Screen[None]):
         self._frame_timer: Timer | None = None
         self._second_timer: Timer | None = None
         self._drawn_s = 0.0
+        self.frames = 0
+        """How often the tick has drawn."""
         self._late: set[str] = set()  # agents whose panes show a running time
         self._seen = ("", 0)
 
@@ -250,6 +252,7 @@ class Workspace(Screen[None]):
     def _draw(self) -> None:
         self._frame_timer = None
         self._drawn_s = monotonic()
+        self.frames += 1
         agents = self.agents
         store = self.reading.store
         overview = self.reading.overview
