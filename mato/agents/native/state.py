@@ -193,9 +193,9 @@ def _reconfigured(state: State, body: AgentReconfigured) -> State:
     return replace(state, choice=choice, mode=body.mode or state.mode)
 
 
-def _moved(turn: Turn, call: str, before: CallStatus, after: CallStatus) -> Turn:
+def _moved(turn: Turn, call: str, before: tuple[CallStatus, ...], after: CallStatus) -> Turn:
     found = turn.open(call)
-    if found is None or found.status != before:
+    if found is None or found.status not in before:
         return turn  # a mark is ahead of this event
     return turn.marked(call, after)
 
@@ -221,9 +221,9 @@ def _fold_turn(turn: Turn, body: Body) -> Turn:
             call = OpenCall(proposed, "execute", "", "held")
             return replace(turn, calls=(*turn.calls, call))
         case PermissionAsked(call=call):
-            return _moved(turn, call, "held", "waiting")
+            return _moved(turn, call, ("held",), "waiting")
         case ToolStarted(call=call):
-            return _moved(_moved(turn, call, "held", "starting"), call, "starting", "running")
+            return _moved(turn, call, ("held", "waiting", "starting"), "running")
         case ToolFinished(call=call) | ToolFailed(call=call) | ToolUnknown(call=call):
             return replace(turn, calls=tuple(each for each in turn.calls if each.call != call))
         case _:
