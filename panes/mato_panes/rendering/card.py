@@ -94,7 +94,7 @@ def _body(entry: CallEntry, view: View) -> Iterator[Line]:
         yield from _tail(entry.output, TAIL_LINES, view.width)
     elif entry.status in ("failed", "denied", "unknown"):
         reason = entry.output or entry.decided
-        yield from _some(_output(reason, view.width), SHORT_LINES, view.width)
+        yield from _some(_output(reason, view.width, words=True), SHORT_LINES, view.width)
     elif entry.diff:
         yield from _some(
             diff.diff(entry.diff, view.width, _BODY, entry.title), DIFF_LINES, view.width
@@ -165,10 +165,10 @@ def _arguments(entry: CallEntry, width: int, prefix: Line, role: Role) -> Iterat
             yield from wrap([(line, role)], width, first=prefix, words=False)
 
 
-def _output(text: str, width: int) -> Iterator[Line]:
+def _output(text: str, width: int, *, words: bool = False) -> Iterator[Line]:
     for line in text.rstrip("\n").split("\n"):
         shown = display(line.removesuffix("\r")).expandtabs(4)
-        yield from wrap([(shown, "output")], width, first=_OUTPUT, words=False)
+        yield from wrap([(shown, "output")], width, first=_OUTPUT, words=words)
 
 
 def _tail(text: str, limit: int, width: int, *, more: bool = False) -> Iterator[Line]:

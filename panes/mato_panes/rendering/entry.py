@@ -10,7 +10,7 @@ from mato_panes.rendering.card import card
 from mato_panes.rendering.line import Line, Role, Span, cells, clip
 from mato_panes.rendering.markdown import Markdown
 from mato_panes.rendering.view import View
-from mato_panes.rendering.wrapping import wrap
+from mato_panes.rendering.wrapping import PROSE_CELLS, wrap
 from mato_sessions.entries import (
     AnyEntry,
     CallEntry,
@@ -171,10 +171,11 @@ def estimate(entry: AnyEntry, width: int) -> int:
 
 def _plain(text: str, role: Role, width: int, first: Line) -> list[Line]:
     lines: list[Line] = []
+    measure = min(width, PROSE_CELLS)
     for source in text.rstrip("\n").split("\n"):
         shown = display(source.removesuffix("\r")).expandtabs(4)
         prefix = _INDENTED if lines else first
-        lines.extend(wrap([(shown, role)], width, first=prefix, rest=_INDENTED))
+        lines.extend(wrap([(shown, role)], measure, first=prefix, rest=_INDENTED))
     return lines
 
 

@@ -13,7 +13,7 @@ from mato.text import display
 from mato_panes.rendering import code, table
 from mato_panes.rendering.inline import inline
 from mato_panes.rendering.line import BLANK, Line, Role, Span
-from mato_panes.rendering.wrapping import wrap
+from mato_panes.rendering.wrapping import PROSE_CELLS, wrap
 
 PIECE = 2_000
 """A source line longer than this is rendered in pieces, so that a token never costs more."""
@@ -35,6 +35,7 @@ class Markdown:
         self.lines: list[Line] = []
         self.tail: list[Line] = []
         self._width = width
+        self._measure = min(width, PROSE_CELLS)
         self._margin: Line = ((" " * indent, "text"),) if indent else ()
         self._role: Role = role
         self._pending = ""
@@ -112,7 +113,7 @@ class Markdown:
         if self._fence:
             return wrap([(shown, "fence")], self._width, first=self._bar(), words=False)
         if self._hang is not None:
-            return wrap(inline(shown, self._role), self._width, first=self._hang)
+            return wrap(inline(shown, self._role), self._measure, first=self._hang)
         if not shown.strip():
             return []
         lines: list[Line] = [BLANK] if self._gap else []
@@ -120,12 +121,12 @@ class Markdown:
             if self.lines and not self._gap:
                 lines.append(BLANK)
             spans = inline(heading[1].rstrip("# ") or heading[1], "heading")
-            return [*lines, *wrap(spans, self._width, first=self._margin)]
+            return [*lines, *wrap(spans, self._measure, first=self._margin)]
         if _RULE.fullmatch(shown):
             rule: Span = ("─" * max(2, min(24, self._width - 4)), "faint")
             return [*lines, (*self._margin, rule)]
         first, rest, content, role = self._prefix(shown)
-        return [*lines, *wrap(inline(content, role), self._width, first=first, rest=rest)]
+        return [*lines, *wrap(inline(content, role), self._measure, first=first, rest=rest)]
 
     def _prefix(self, shown: str) -> tuple[Line, Line, str, Role]:
         """Prefix of the first and of further lines, the content after it, and its role."""

@@ -8,6 +8,8 @@ from rich.cells import cell_len, get_character_cell_size
 
 from mato_panes.rendering.line import Line, Span, plain
 
+PROSE_CELLS = 110
+"""Prose is not set wider than this, however wide the pane: the eye loses the line."""
 LEAST_CELLS = 2
 """A wide character needs two cells; text is never broken narrower than this."""
 

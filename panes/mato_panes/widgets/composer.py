@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.cells import get_character_cell_size
 from rich.text import Text
 from textual import events, on
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.keys import Keys
 from textual.message import Message
 from textual.widgets import Static, TextArea
 
@@ -21,6 +23,10 @@ from mato_panes.widgets import paint
 from mato_panes.widgets.pasting import Pastes
 
 NEWLINE_KEYS = frozenset({"ctrl+j", "alt+enter", "shift+enter", "ctrl+enter"})
+
+# Without the Kitty protocol alt+enter is ESC CR, for which Textual has no name: it reports a plain
+# enter, and half a prompt would be sent. Its table is the only place where that can be said.
+cast("dict[str, tuple[Keys, ...]]", ANSI_SEQUENCES_KEYS).setdefault("\x1b\r", (Keys.ControlJ,))
 
 
 class Composer(Horizontal):

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
+from textual._xterm_parser import XTermParser
 
 from mato_panes.messages import CopyWanted, PromptSubmitted
 from mato_panes.widgets.pasting import Pastes
@@ -205,3 +206,8 @@ def test_a_draft_of_pastes_is_expanded_exactly(texts: list[str]) -> None:
 
 def test_a_mark_that_was_typed_stands_for_nothing() -> None:
     assert Pastes().expanded("[pasted 1.0 MB #1]") == "[pasted 1.0 MB #1]"
+
+
+def test_alt_enter_as_terminals_send_it_begins_a_line() -> None:
+    keys = [event.key for event in XTermParser().feed("\x1b\r") if isinstance(event, events.Key)]
+    assert keys == ["ctrl+j"]
