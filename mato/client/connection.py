@@ -18,10 +18,12 @@ from mato.protocol import faults, methods
 from mato.protocol.frames import LIMIT_BYTES, EventFrame
 from mato.protocol.version import PROTOCOL
 from mato.rpc import framing, message
-from mato_sessions.errors import DaemonError
+from mato_sessions.errors import DaemonError, UsageError
 
 HEARD_FRAMES = 64
 """Frames kept until they are read; then the socket is not read either, and the daemon waits."""
+
+_FAREWELL_S = 0.5
 
 _FRAMES = msgspec.msgpack.Decoder(EventFrame)
 
@@ -96,7 +98,13 @@ class Client(asyncio.Protocol):
         """Close the connection; waiting requests fail. Idempotent."""
         self._end(DaemonError("the connection was closed"))
         self._transport.close()
-        await self._closed.wait()
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._closed.wait()
+        except TimeoutError:
+            # The daemon takes nothing, so what is still to be written never will be.
+            self._transport.abort()
+            await self._closed.wait()
 
     async def request(self, request: methods.Request) -> Any:
         """What the daemon answers: the request's `Result`, None where it has none.
@@ -122,11 +130,18 @@ class Client(asyncio.Protocol):
 
         Raises:
             DaemonError: the connection is lost.
+            UsageError: a text in it cannot be sent.
         """
         if self._lost is not None:
             raise DaemonError(str(self._lost))
         self._number += 1
-        payload = message.request(self._number, request.method, request)
+        try:
+            payload = message.request(self._number, request.method, request)
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"{error.object[max(0, error.start - 20) : error.end]!r} is not valid UTF-8; "
+                "it cannot be sent"
+            ) from error
         self._transport.write(framing.pack(b"J" + payload))
         return self._number
 

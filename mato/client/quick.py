@@ -93,7 +93,8 @@ def none_running(error: OSError) -> DaemonError:
 
 def _message(number: int, method: str, params: dict[str, Any]) -> bytes:
     message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-    payload = b"J" + json.dumps(message).encode()
+    # Arguments of a command line may hold bytes that are no UTF-8, and JSON has no way to say them.
+    payload = b"J" + json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")
     return _LENGTH.pack(len(payload)) + payload
 
 

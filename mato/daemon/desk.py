@@ -132,8 +132,7 @@ class FrontDesk:
                 await self._hub.reconfigure(session, agent, request)
             case m.Looked():
                 session, agent = self._agent(request.session, request.agent)
-                # Only a living agent has an end that nobody has seen; a restored one is made idle
-                # by the same request when somebody looks at it.
+                # All others have nothing to be seen, and would only be made for it.
                 if agent.state == "done":
                     branch = self._hub.branch(session.id, agent.id)
                     await branch.ask(lambda living: living.looked())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -53,6 +53,9 @@ SUSPEND_S = 10.0
 """How long all agents together may take to end their turns when the daemon stops."""
 MOST_AGENTS = 64
 """Of one session."""
+_RESTORE_S = 2.0
+"""How long the first client waits at most for cut turns to be marked."""
+_AT_ONCE = 4
 _KILLED = "ended by a person"
 
 
@@ -307,20 +310,34 @@ class Hub:
     async def _restore(self) -> None:
         """Take up the agents that the daemon before left in the middle of something.
 
-        They mark their cut turn as interrupted and wait. All others are made when needed.
+        They mark their cut turn as interrupted and wait. All others are made when needed. Long
+        histories are read while clients are served already.
         """
-        for session in self.roster.catalog.sessions():
-            for agent in session.agents:
-                busy = agent.state in ("starting", "working", "blocked")
-                if busy or (agent.state != "stopped" and (agent.turn or agent.queued)):
-                    try:
-                        await self.branch(session.id, agent.id).ensure()
-                    except MatoError as error:
-                        # Its folder may be gone: then it can at least not look as if it worked.
-                        logger.warning("agent %s cannot be taken up: %s", agent.name, error)
-                        evidence = f"cannot be taken up: {error}"
-                        body = AgentStateChanged(state="failed", evidence=evidence)
-                        await self._record(Draft(session=session.id, agent=agent.id, body=body))
+        few = asyncio.Semaphore(_AT_ONCE)
+        taking = [
+            self._tasks.create_task(self._take_up(session.id, agent, few))
+            for session in self.roster.catalog.sessions()
+            for agent in session.agents
+            if agent.state in ("starting", "working", "blocked")
+            or (agent.state != "stopped" and (agent.turn or agent.queued))
+        ]
+        if taking:
+            await asyncio.wait(taking, timeout=_RESTORE_S)
+
+    async def _take_up(self, session: str, agent: AgentSummary, few: asyncio.Semaphore) -> None:
+        try:
+            async with few:
+                await self.branch(session, agent.id).ensure()
+        except JournalError as error:
+            logger.error("agent %s cannot be taken up: %s", agent.name, error)
+        except MatoError as error:
+            # Its folder may be gone: then it can at least not look as if it worked.
+            logger.warning("agent %s cannot be taken up: %s", agent.name, error)
+            body = AgentStateChanged(state="failed", evidence=f"cannot be taken up: {error}")
+            with suppress(JournalError):
+                await self._record(Draft(session=session, agent=agent.id, body=body))
+        except Exception:
+            logger.exception("agent %s cannot be taken up", agent.name)
 
     def _hand_over(self, session: str, env: Mapping[str, str]) -> None:
         """Keep a client's variables in memory, and their values out of the journal."""

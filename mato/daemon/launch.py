@@ -39,7 +39,8 @@ from mato_sessions.redact import Redactor
 INSTRUCTIONS = "AGENTS.md"
 _INSTRUCTIONS_BYTES = 64 * 1024
 _PAGE_EVENTS = 1000
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+_SECRET = re.compile(r"(?:^|_)(?:\w*KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)")
+"""Names of variables whose values are no business of a journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,12 @@ class Launcher:
 
     def hold_secrets(self, env: Mapping[str, str]) -> None:
         """Keep the keys and tokens among these variables out of journal and screen."""
-        named = [value for name, value in env.items() if _SECRET.search(name)]
+        # A name like SSH_KEY_FILE holds a place and no secret.
+        named = [
+            value
+            for name, value in env.items()
+            if _SECRET.search(name.upper()) and not value.startswith(("/", "~"))
+        ]
         for value in {*secrets(env), *named}:
             self._redactor.hold(value)
 

@@ -72,5 +72,6 @@ def answer(number: Id, result: Any) -> bytes:
 
 
 def refusal(number: Id | None, code: int, message: str) -> bytes:
-    error = {"code": code, "message": message}
+    # A path that is no UTF-8 may stand in the sentence; JSON could not carry it.
+    error = {"code": code, "message": message.encode("utf-8", "replace").decode()}
     return _ENCODER.encode({"jsonrpc": "2.0", "id": number, "error": error})

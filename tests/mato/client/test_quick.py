@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mato.client import quick
+from mato.protocol.methods import NewSession
 from mato.testing.daemon import Daemon
 from mato_sessions.errors import DaemonError, UnknownName, UsageError, VersionMismatch
 
@@ -92,3 +93,15 @@ def test_it_imports_next_to_nothing() -> None:
         "mato_sessions",
         "mato_sessions.errors",
     }
+
+
+async def test_text_that_is_no_utf8_is_one_sentence_or_marked(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    odd = os.fsdecode(b"/no \xff where")
+    with pytest.raises(UsageError, match=r"there is no folder '/no \? where'"):
+        await asyncio.to_thread(quick.request, daemon.paths, "session.new", {"cwd": odd})
+    async with await daemon.client() as client:
+        with pytest.raises(UsageError, match="not valid UTF-8"):
+            await client.request(NewSession(cwd=odd))
+        await client.request(NewSession(cwd=str(tmp_path), name="goes-on"))
