@@ -1,0 +1,128 @@
+"""Profiles: what a file may say, who goes before whom, and what comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mato.agents import profile
+from mato.agents.native import prompt
+from mato.models.base import ModelChoice
+from mato.models.keys import VARIABLES
+from mato.tools.registry import NAMES, Registry
+from mato_sessions.errors import ConfigError
+from mato_sessions.events.agent import Limits
+
+GOOD = """\
++++
+description = "Does things."
+model = "openai/gpt-5.5"
+tools = ["read", "shell"]
+mode = "edit"
+env = ["MY_TOKEN"]
+limits = { model_calls = 7 }
++++
+
+Do things.
+
++++ is not special here.
+"""
+
+
+def test_the_built_in_profiles_load_and_reader_only_reads() -> None:
+    found = profile.load()
+    assert profile.DEFAULT in found
+    assert found["coder"].tools == NAMES
+    assert set(found["reader"].tools) == {"read", "list", "search", "plan"}
+    for each in found.values():
+        assert each.description
+        assert each.prompt
+        assert each.origin == "built-in"
+        Registry(each.tools)
+
+
+def test_a_profile_becomes_a_launch_spec() -> None:
+    found = profile.parse("maker", GOOD, "maker.md", "user")
+    spec = found.launch(ModelChoice("m", "http://x", "flag"), "ask", "/tmp", Limits())
+    assert (spec.profile, spec.model, spec.base_url, spec.model_source) == (
+        "maker",
+        "m",
+        "http://x",
+        "flag",
+    )
+    assert spec.mode == "edit"
+    assert spec.tools == ("read", "shell")
+    assert spec.limits.model_calls == 7
+    assert spec.prompt == "Do things.\n\n+++ is not special here."
+    assert {"MY_TOKEN", "PATH", *VARIABLES} <= set(spec.env_names)
+
+
+def test_the_users_profile_goes_before_the_built_in_one_and_the_projects_before_both(
+    tmp_path: Path,
+) -> None:
+    user, project = tmp_path / "user", tmp_path / "project"
+    (project / ".mato/agents").mkdir(parents=True)
+    user.mkdir()
+    (user / "coder.md").write_text("+++\n+++\nuser's")
+    (user / "own.md").write_text("+++\n+++\nown")
+    (project / ".mato/agents/coder.md").write_text("+++\n+++\nproject's")
+    assert profile.load(user)["coder"].prompt == "user's"
+    assert profile.load(user)["own"].origin == "user"
+    found = profile.load(user, project)
+    assert found["coder"].prompt == "project's"
+    assert found["coder"].origin.endswith("coder.md")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("no head", "begins with"),
+        ("+++\nmode = 'ask'\n", "second line"),
+        ("+++\nmode = \n+++\n", "not TOML"),
+        ("+++\nmode = 'sometimes'\n+++\n", "mode"),
+        ("+++\ncolour = 'red'\n+++\n", "colour"),
+        ("+++\ntools = ['fly']\n+++\n", "fly"),
+        ("+++\nkind = 'acp'\n+++\n", "kind"),
+    ],
+)
+def test_a_broken_profile_is_one_sentence_with_its_file(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    file = tmp_path / "broken.md"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        profile.load(tmp_path)
+    assert "broken.md" in str(caught.value)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_sizes_and_encodings_are_checked(tmp_path: Path) -> None:
+    for name, content in (
+        ("Bad Name.md", b"+++\n+++\n"),
+        ("big.md", b"+++\n+++\n" + b"x" * 300_000),
+        ("latin.md", b"+++\n+++\n\xff"),
+    ):
+        file = tmp_path / name
+        file.write_bytes(content)
+        with pytest.raises(ConfigError):
+            profile.load(tmp_path)
+        file.unlink()
+
+
+def test_the_system_prompt_is_the_same_every_time_and_trusts_only_what_it_is_given() -> None:
+    spec = profile.load()["coder"].launch(ModelChoice("m"), "ask", "/work/space", Limits())
+    first, second = prompt.system(spec), prompt.system(spec)
+    assert first == second
+    assert "/work/space" in first
+    assert "programmer" in first
+    trusted = prompt.system(spec, "Use tabs.")
+    assert trusted.startswith(first.rstrip("\n"))
+    assert trusted.endswith("Use tabs.\n")
+
+
+def test_the_tools_are_canonical_json() -> None:
+    schemas = Registry(("shell", "read")).schemas()
+    assert prompt.tools(schemas) == prompt.tools(Registry(("read", "shell")).schemas())
+    assert b'"name":"read"' in prompt.tools(schemas)
