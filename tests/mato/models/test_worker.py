@@ -1,0 +1,170 @@
+"""The parent's side of a model process, against small children that behave in all ways."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from mato.models.base import Chunk, FinishChunk, Message, ModelChoice, ModelFault, ModelRequest
+from mato.models.worker import WorkerModel
+
+CHILD = """
+import os, sys
+import msgspec
+from mato.models.base import FinishChunk, TextChunk, Usage
+from mato.models.wire import Ask, Cancel, Failed, Piece, Progress, Ready, ToChild
+from mato.rpc.framing import pack, read_blocking
+
+def say(frame):
+    sys.stdout.buffer.write(pack(msgspec.msgpack.encode(frame)))
+    sys.stdout.buffer.flush()
+
+def log(text):
+    print(text, file=sys.stderr, flush=True)
+
+def hear():
+    return msgspec.msgpack.decode(read_blocking(lambda n: os.read(0, n), 1 << 20), type=ToChild)
+
+{body}
+"""
+
+ECHO = """
+say(Ready("child"))
+log("x" * 200_000)
+log("not a long line")
+while True:
+    try:
+        frame = hear()
+    except EOFError:
+        break
+    if isinstance(frame, Cancel):
+        say(Piece("cancelled", TextChunk(frame.request)))
+        continue
+    name, said = frame.request.request, frame.request.messages[-1].text
+    say(Progress(name, "queued"))
+    if said == "fail":
+        say(Failed(name, "rate_limit", "later", 3.5))
+    elif said == "hang":
+        say(Piece(name, TextChunk("begun")))
+    elif said == "garbage":
+        sys.stdout.buffer.write(b"HTTP/1.1 400 Bad Request")
+        sys.stdout.buffer.flush()
+    elif said == "env":
+        say(Piece(name, TextChunk(repr(sorted(os.environ)))))
+        say(Piece(name, FinishChunk("stop", Usage())))
+    else:
+        say(Piece(name, TextChunk(said)))
+        say(Piece(name, FinishChunk("stop", Usage())))
+"""
+
+
+class Watch:
+    """Counts children, and wakes when one has ended."""
+
+    def __init__(self) -> None:
+        self.started: list[int] = []
+        self.ended = asyncio.Event()
+
+    def __call__(self, pid: int, purpose: str) -> Callable[[], None]:
+        assert purpose == "model child"
+        self.started.append(pid)
+        self.ended.clear()
+        return self.ended.set
+
+
+@asynccontextmanager
+async def child(body: str, watch: Watch, idle_s: float = 60.0) -> AsyncIterator[WorkerModel]:
+    command = (sys.executable, "-c", CHILD.replace("{body}", body))
+    env = {**os.environ, "OPENAI_API_KEY": "never-in-the-child"}
+    async with asyncio.TaskGroup() as group:
+        model = WorkerModel("child", command, group, watch, idle_s, env)
+        try:
+            yield model
+        finally:
+            await model.close()
+
+
+_names = iter(range(1000))
+
+
+def asking(text: str) -> ModelRequest:
+    name = f"r-{next(_names)}"
+    return ModelRequest(name, ModelChoice("x"), "", (), (Message("user", text),))
+
+
+async def answer(model: WorkerModel, text: str) -> list[Chunk]:
+    return [chunk async for chunk in model.stream(asking(text))]
+
+
+async def test_requests_share_one_child_and_keep_their_answers_apart() -> None:
+    watch = Watch()
+    async with child(ECHO, watch) as model:
+        answers = await asyncio.gather(*(answer(model, f"say {n}") for n in range(20)))
+        assert [chunks[0].text for chunks in answers] == [f"say {n}" for n in range(20)]  # type: ignore[union-attr]
+        assert all(isinstance(chunks[-1], FinishChunk) for chunks in answers)
+        assert len(watch.started) == 1
+    assert watch.ended.is_set()
+
+
+async def test_keys_of_the_daemon_are_not_in_the_child() -> None:
+    async with child(ECHO, Watch()) as model:
+        [chunk, _] = await answer(model, "env")
+        assert "OPENAI_API_KEY" not in chunk.text  # type: ignore[union-attr]
+
+
+async def test_a_fault_of_one_request_is_its_own() -> None:
+    async with child(ECHO, Watch()) as model:
+        with pytest.raises(ModelFault) as caught:
+            await answer(model, "fail")
+        assert (caught.value.fault, caught.value.retry_after_s) == ("rate_limit", 3.5)
+        assert await answer(model, "hello")
+
+
+async def test_a_child_that_nobody_uses_is_ended_and_started_again() -> None:
+    watch = Watch()
+    async with child(ECHO, watch, idle_s=0.05) as model:
+        await answer(model, "hello")
+        await watch.ended.wait()
+        await answer(model, "again")
+        assert len(watch.started) == 2
+
+
+async def test_a_child_that_breaks_the_protocol_is_replaced() -> None:
+    watch = Watch()
+    async with child(ECHO, watch) as model:
+        with pytest.raises(ModelFault) as caught:
+            await answer(model, "garbage")
+        assert caught.value.fault == "process"
+        assert await answer(model, "hello")
+        assert len(watch.started) == 2
+
+
+async def test_a_child_that_does_not_start_says_why() -> None:
+    async with child('log("no weights here")\nsys.exit(3)', Watch()) as model:
+        with pytest.raises(ModelFault, match=r"code 3.*no weights here") as caught:
+            await answer(model, "hello")
+        assert caught.value.fault == "process"
+
+
+async def test_a_command_that_is_not_there_is_a_fault() -> None:
+    async with asyncio.TaskGroup() as group:
+        model = WorkerModel("child", ("/no/such/program",), group, Watch(), 1.0)
+        with pytest.raises(ModelFault, match="could not be started"):
+            await answer(model, "hello")
+
+
+async def test_closing_ends_what_streams_and_takes_nothing_more() -> None:
+    async with child(ECHO, Watch()) as model:
+        stream = model.stream(asking("hang"))
+        assert await anext(stream)
+        await model.close()
+        with pytest.raises(ModelFault):
+            await anext(stream)
+        with pytest.raises(ModelFault, match="stopping"):
+            await answer(model, "hello")
+        await model.close()
