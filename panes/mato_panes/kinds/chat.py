@@ -13,7 +13,7 @@ from textual.widget import Widget
 from mato.text import Shown, one_line
 from mato_panes.messages import PaneFocused
 from mato_panes.store import SessionStore
-from mato_panes.widgets.composer import Composer
+from mato_panes.widgets.composer import MOST_LINES, Composer
 from mato_panes.widgets.header import PaneHeader
 from mato_panes.widgets.search import SearchLine
 from mato_panes.widgets.states import RUNNING
@@ -71,6 +71,10 @@ class ChatPane(Widget):
 
     def on_mount(self) -> None:
         self.sync(self.agent)
+
+    def on_resize(self, event: events.Resize) -> None:
+        # What is read keeps at least half of a low pane.
+        self.composer.limit(max(1, min(MOST_LINES, event.size.height // 2 - 1)))
 
     def on_unmount(self) -> None:
         self._store.leave(self.agent.id, self._reader)

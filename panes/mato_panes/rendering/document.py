@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from mato_panes.rendering import entry as rendering
 from mato_panes.rendering.line import BLANK, Line
 from mato_panes.rendering.markdown import Markdown
 from mato_panes.rendering.view import View
-from mato_sessions.entries import AnyEntry, CallEntry, ReasoningEntry, TextEntry
+from mato_sessions.entries import (
+    AnyEntry,
+    CallEntry,
+    NoticeEntry,
+    ReasoningEntry,
+    TextEntry,
+    TurnEndEntry,
+)
 
 KEPT_LINES = 50_000
 """Rendered lines that are kept; beyond, those far from what was last looked at are dropped and
@@ -227,6 +236,11 @@ class Document:
                 return self._prose(entry, block, view)
             case CallEntry(call=call):
                 view = replace(view, answering=self._answering.get(call))
+            case TurnEndEntry(detail=detail) if index and detail:
+                before = self.entries[index - 1]
+                if isinstance(before, NoticeEntry) and before.text == detail:
+                    # The sentence stands right above.
+                    entry = structs.replace(entry, detail="")
             case _:
                 pass
         return rendering.lines_of(entry, view)

@@ -22,6 +22,7 @@ from mato_panes.messages import CopyWanted, PromptSubmitted
 from mato_panes.widgets import paint
 from mato_panes.widgets.pasting import Pastes
 
+MOST_LINES = 8
 NEWLINE_KEYS = frozenset({"ctrl+j", "alt+enter", "shift+enter", "ctrl+enter"})
 
 # Without the Kitty protocol alt+enter is ESC CR, for which Textual has no name: it reports a plain
@@ -67,6 +68,10 @@ class Composer(Horizontal):
 
     def on_resize(self) -> None:
         self._prompt()
+
+    def limit(self, lines: int) -> None:
+        """Grow to this many lines at most; a draft that is longer scrolls."""
+        self.draft.styles.max_height = lines
 
     def _prompt(self) -> None:
         """What the empty draft says can be done, as much as has room."""

@@ -381,7 +381,7 @@ class Transcript(Widget, can_focus=True):
         So no key decides about something that has just come, or that nobody can have read.
         """
         waiting = self.document.waiting()
-        if not waiting:
+        if not waiting or self.marking is not None:
             return
         if self.cursor not in waiting:
             self._move_to(next((i for i in waiting if i > (self.cursor or 0)), waiting[0]))

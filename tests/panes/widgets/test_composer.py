@@ -60,6 +60,17 @@ async def test_it_grows_to_eight_lines_and_no_further(chat: ModuleType) -> None:
         assert app.pane.composer.size.height == 8
 
 
+async def test_in_a_low_pane_it_leaves_half_to_the_transcript(chat: ModuleType) -> None:
+    app = chat.Panes(chat.Scene())
+    async with app.run_test(size=(80, 8)) as pilot:
+        app.pane.focus_composer()
+        for _ in range(12):
+            await pilot.press("x", "ctrl+j")
+        await pilot.pause()
+        assert app.pane.composer.size.height == 3
+        assert app.pane.transcript.size.height == 4
+
+
 async def test_up_and_down_go_through_what_was_sent(chat: ModuleType) -> None:
     scene = chat.Scene()
     for number in range(3):

@@ -15,7 +15,7 @@ from mato_panes.messages import (
     StopRequested,
     WholeOutputWanted,
 )
-from mato_sessions.events import BlobRef, ToolFinished, ToolStarted
+from mato_sessions.events import BlobRef, ModelFailed, ToolFinished, ToolStarted
 
 
 def long_scene(chat: ModuleType, turns: int = 40) -> Any:
@@ -303,6 +303,28 @@ async def test_copy_mode_marks_lines_with_tmux_keys(chat: ModuleType) -> None:
         (copied,) = app.sent_of(CopyWanted)
         assert copied.text == "  two\n  three"
         assert "copy" not in app.shown()[-1]
+
+
+async def test_copy_mode_decides_nothing(chat: ModuleType) -> None:
+    scene = chat.Scene()
+    scene.asks("c1", "make all")
+    app = chat.Panes(scene)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.pane.scroll_mode()
+        await pilot.press("a", "d")
+        assert not app.sent_of(CallAnswered)
+
+
+async def test_what_failed_is_said_once(chat: ModuleType) -> None:
+    scene = chat.Scene()
+    scene.prompt("go", "t-1")
+    message = "the key was refused"
+    scene.event(ModelFailed(request="r1", attempt=1, fault="auth", message=message))
+    scene.end("failed", message)
+    app = chat.Panes(scene)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert sum(message in row for row in app.shown()) == 1
 
 
 async def test_dragging_the_mouse_copies_what_is_marked(chat: ModuleType) -> None:
