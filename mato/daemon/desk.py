@@ -11,9 +11,9 @@ from typing import Any
 from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
-from mato.daemon import names
 from mato.daemon.hub import Hub
 from mato.daemon.subscription import Subscription
+from mato.daemon.supervisor import Supervisor
 from mato.daemon.waiting import RETURNED
 from mato.protocol import methods as m
 from mato.protocol.version import PROTOCOL
@@ -21,8 +21,7 @@ from mato_sessions import codec
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.clock import Clock
 from mato_sessions.errors import TimedOut, UnknownName, UsageError
-from mato_sessions.events import BlobRef, SessionArranged, SessionRenamed
-from mato_sessions.events.session import Node, PaneNode, WindowNode
+from mato_sessions.events import BlobRef
 from mato_sessions.journal import Journal
 
 _PAGE_EVENTS = 2000
@@ -30,7 +29,6 @@ _PAGE_BYTES = 8 * 1024 * 1024
 _BLOB_BYTES = 16 * 1024 * 1024
 _TEXT_BYTES = 1024 * 1024
 """Longest prompt. What is longer belongs into a file."""
-_PANES = 256
 
 
 class FrontDesk:
@@ -39,6 +37,7 @@ class FrontDesk:
     def __init__(
         self,
         hub: Hub,
+        agents: Supervisor,
         journal: Journal,
         bus: Bus,
         paths: Paths,
@@ -46,7 +45,8 @@ class FrontDesk:
         stopping: asyncio.Event,
     ) -> None:
         self._hub = hub
-        self._roster = hub.roster
+        self._agents = agents
+        self._roster = agents.roster
         self._journal = journal
         self._bus = bus
         self._paths = paths
@@ -95,7 +95,7 @@ class FrontDesk:
                 return None
             case _:
                 # What changes something is done to its end, whoever hangs up meanwhile.
-                return await self._hub.to_the_end(self._act(request))
+                return await self._agents.to_the_end(self._act(request))
 
     async def _act(self, request: m.Request) -> Any:
         roster = self._roster
@@ -104,29 +104,25 @@ class FrontDesk:
                 _check_text(request.task)
                 return await self._hub.new_session(request)
             case m.RenameSession():
-                session = roster.session(request.session)
-                taken = roster.session_names() - {session.name}
-                name = names.check("session", request.name, taken)
-                await self._hub.record(session.id, SessionRenamed(name=name))
+                await self._hub.rename(request.session, request.name)
             case m.Arrange():
                 session = roster.session(request.session)
-                _check_windows(request.windows, {agent.id for agent in session.agents})
-                await self._hub.record(session.id, SessionArranged(windows=request.windows))
+                await self._hub.arrange(session, request.windows)
             case m.Spawn():
                 return await self._hub.spawn(request.session, request.agent, request.env)
             case m.Prompt():
                 _check_text(request.text)
                 session, agent = self._agent(request.session, request.agent)
-                turn = await self._hub.prompt(session.id, agent.id, request.text, request.env)
+                turn = await self._agents.prompt(session.id, agent.id, request.text, request.env)
                 return m.PromptResult(turn)
             case m.Stop():
                 session = roster.session(request.session)
                 agents = roster.agents(session, request.agent)
-                return m.AgentNames(tuple(await self._hub.stop(agents)))
+                return m.AgentNames(tuple(await self._agents.stop(agents)))
             case m.Kill():
                 session = roster.session(request.session)
                 agents = roster.agents(session, request.agent)
-                return m.AgentNames(tuple(await self._hub.kill(session, agents)))
+                return m.AgentNames(tuple(await self._agents.kill(session, agents)))
             case m.Reconfigure():
                 session, agent = self._agent(request.session, request.agent)
                 await self._hub.reconfigure(session, agent, request)
@@ -134,11 +130,11 @@ class FrontDesk:
                 session, agent = self._agent(request.session, request.agent)
                 # All others have nothing to be seen, and would only be made for it.
                 if agent.state == "done":
-                    branch = self._hub.branch(session.id, agent.id)
+                    branch = self._agents.branch(session.id, agent.id)
                     await branch.ask(lambda living: living.looked())
             case m.Answer():
                 call = roster.call(request.call)
-                branch = self._hub.branch(call.session, call.agent)
+                branch = self._agents.branch(call.session, call.agent)
                 await branch.ask(
                     lambda living: living.answer(call.call, request.allowed, request.rule)
                 )
@@ -268,33 +264,3 @@ def _check_text(text: str) -> None:
         raise UsageError(
             f"the prompt has {len(text)} characters, {_TEXT_BYTES} are allowed; put it in a file"
         )
-
-
-def _check_windows(windows: tuple[WindowNode, ...], agents: set[str]) -> None:
-    """Refuse a tree that no client could draw.
-
-    Raises:
-        UsageError: a pane of a strange agent, a name twice, weights that do not fit, too many.
-    """
-    panes: list[str] = []
-
-    def look(node: Node) -> None:
-        if isinstance(node, PaneNode):
-            if node.agent not in agents:
-                raise UsageError(f"pane {node.pane!r} shows {node.agent!r}, no agent of it")
-            panes.append(node.pane)
-            return
-        if len(node.children) < 2 or len(node.weights) != len(node.children):
-            raise UsageError("a split has two or more children and a weight for each")
-        if min(node.weights) < 1:
-            raise UsageError("the weights of a split are all 1 or more")
-        for child in node.children:
-            look(child)
-
-    for window in windows:
-        look(window.root)
-    names_of_windows = [window.window for window in windows]
-    if len(set(panes)) != len(panes) or len(set(names_of_windows)) != len(windows):
-        raise UsageError("every pane and window has an id of its own")
-    if len(panes) > _PANES:
-        raise UsageError(f"{len(panes)} panes are too many; at most {_PANES}")

@@ -146,6 +146,10 @@ class Launcher:
         for value in {*secrets(env), *named}:
             self._redactor.hold(value)
 
+    def clean(self, text: str) -> str:
+        """`text` without the values that are held."""
+        return self._redactor.text(text)
+
     async def make(
         self, journal: Journal, sink: Sink, env: Callable[[], Mapping[str, str]]
     ) -> Made:

@@ -1,12 +1,15 @@
-"""The first arrangement of a session: one window, its agents tiled."""
+"""Arrangements of a session: the first one (its agents tiled), and a check of all others."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
+from mato_sessions.errors import UsageError
 from mato_sessions.events.session import Node, PaneNode, SplitNode, WindowNode
 from mato_sessions.ids import Ids
+
+MOST_PANES = 256
 
 
 def tiled(agents: Sequence[str], ids: Ids) -> tuple[WindowNode, ...]:
@@ -30,3 +33,33 @@ def _split(axis: str, nodes: Sequence[Node]) -> Node:
         return nodes[0]
     weights = (1,) * len(nodes)
     return SplitNode("row" if axis == "row" else "column", weights, tuple(nodes))
+
+
+def check(windows: Sequence[WindowNode], agents: Container[str]) -> None:
+    """Refuse a tree that no client could draw.
+
+    Raises:
+        UsageError: a pane of a strange agent, a name twice, weights that do not fit, too many.
+    """
+    panes: list[str] = []
+
+    def look(node: Node) -> None:
+        if isinstance(node, PaneNode):
+            if node.agent not in agents:
+                raise UsageError(f"pane {node.pane!r} shows {node.agent!r}, no agent of it")
+            panes.append(node.pane)
+            return
+        if len(node.children) < 2 or len(node.weights) != len(node.children):
+            raise UsageError("a split has two or more children and a weight for each")
+        if min(node.weights) < 1:
+            raise UsageError("the weights of a split are all 1 or more")
+        for child in node.children:
+            look(child)
+
+    for window in windows:
+        look(window.root)
+    ids = {window.window for window in windows}
+    if len(set(panes)) != len(panes) or len(ids) != len(windows):
+        raise UsageError("every pane and window has an id of its own")
+    if len(panes) > MOST_PANES:
+        raise UsageError(f"{len(panes)} panes are too many; at most {MOST_PANES}")

@@ -15,10 +15,13 @@ from mato.config.paths import Paths, find, private
 from mato.daemon import lock, log, server
 from mato.daemon.desk import FrontDesk
 from mato.daemon.hub import Hub
+from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
+from mato.daemon.supervisor import Supervisor
 from mato.processes import ChildRecords
 from mato_sessions.clock import SystemClock
 from mato_sessions.errors import JournalError, MatoError
+from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
 from mato_sessions.redact import Redactor
 
@@ -90,9 +93,12 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter) -> None:
         for left in await asyncio.to_thread(records.end_leftovers):
             logger.warning("ended what an earlier daemon left: %s (%s)", left.purpose, left.pid)
         bus = Bus(journal.position)
-        async with Hub.open(paths, journal, bus, records, clock, redactor) as hub:
+        ids = Ids(clock.wall_us)
+        launcher = Launcher(paths, clock, ids, redactor, records)
+        async with Supervisor.open(journal, bus, records, launcher) as agents:
             listening = server.listen(paths)
-            desk = FrontDesk(hub, journal, bus, paths, clock, stopping)
+            hub = Hub(agents, launcher, ids)
+            desk = FrontDesk(hub, agents, journal, bus, paths, clock, stopping)
             front = server.Server(listening, desk)
             desk.count_clients = lambda: front.clients
             held.say("serving")
@@ -107,10 +113,10 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter) -> None:
                 front.stop_accepting()
                 if failure is None:
                     logger.info("stops")
-                    await hub.suspend()
+                    await agents.suspend()
                 else:
                     logger.error("the journal stopped: %s", failure)
-                    await hub.cut()
+                    await agents.cut()
                 await front.close(str(failure) if failure else "the daemon was stopped")
     if failure is not None:
         raise failure

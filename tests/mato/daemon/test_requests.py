@@ -362,11 +362,11 @@ async def test_a_key_that_a_client_hands_over_is_nowhere_on_disk(
 ) -> None:
     key, token = "sk-very-secret-0123456789", "my-token-987654"
     async with await daemon.client() as client:
-        new = m.NewSession(
-            cwd=str(folder), name="one", task=f"hello, {key}", env={"OPENAI_API_KEY": key}
+        # Without a name: not even in the name that is made from the task.
+        await client.request(
+            m.NewSession(cwd=str(folder), task=f"hello, {key}", env={"OPENAI_API_KEY": key})
         )
-        await client.request(new)
-        await _ended(client, "one")
+        await client.request(m.NewSession(cwd=str(folder), name="one"))
         prompt = m.Prompt(session="one", text=f"hello {token}", env={"MY_TOKEN": token})
         await client.request(prompt)
         await _ended(client, "one")

@@ -1,0 +1,266 @@
+"""All agents of the daemon: which live, and what befalls them together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar, cast
+
+from mato.bus import Bus
+from mato.daemon.branch import Branch
+from mato.daemon.launch import Launcher
+from mato.daemon.log import logger
+from mato.daemon.roster import Roster
+from mato.daemon.sink import AgentSink
+from mato.processes import ChildRecords
+from mato_sessions.catalog import AgentSummary, SessionSummary
+from mato_sessions.errors import DaemonError, JournalError, MatoError, UsageError
+from mato_sessions.events import (
+    AgentExited,
+    AgentStateChanged,
+    Body,
+    Draft,
+    Event,
+    TurnEnded,
+)
+from mato_sessions.events.turn import TextBlock
+from mato_sessions.journal import Journal
+
+T = TypeVar("T")
+
+SUSPEND_S = 10.0
+"""How long all agents together may take to end their turns when the daemon stops."""
+_RESTORE_S = 2.0
+"""How long the first client waits at most for cut turns to be marked."""
+_AT_ONCE = 4
+_KILLED = "ended by a person"
+
+
+class Supervisor:
+    """Made by `Supervisor.open`. Every agent that lives is a task of its group."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        bus: Bus,
+        records: ChildRecords,
+        launcher: Launcher,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.roster = Roster()
+        self._journal = journal
+        self._bus = bus
+        self._records = records
+        self._launcher = launcher
+        self._tasks = tasks
+        self._branches: dict[str, Branch] = {}
+        self._env: dict[str, dict[str, str]] = {}
+        self._stopping = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, journal: Journal, bus: Bus, records: ChildRecords, launcher: Launcher
+    ) -> AsyncGenerator[Supervisor]:
+        """The agents of a journal, with what was cut by the daemon before marked so.
+
+        Leaving it ends what still lives, without a word to the journal (`suspend` comes before).
+        """
+        async with launcher.models, asyncio.TaskGroup() as tasks:
+            supervisor = cls(journal, bus, records, launcher, tasks)
+            await supervisor.roster.load(journal)
+            journal.listen(supervisor._committed)
+            await supervisor._restore()
+            try:
+                yield supervisor
+            finally:
+                await supervisor.cut()
+
+    async def prompt(
+        self, session: str, agent: str, text: str, env: Mapping[str, str] | None = None
+    ) -> str:
+        """Start a turn; returns its id once that is journaled."""
+        self.hand_over(session, env or {})
+        return await self.branch(session, agent).prompt([TextBlock(text)])
+
+    async def stop(self, agents: Sequence[AgentSummary]) -> list[str]:
+        """End the current turns; returns the names of the agents that had one."""
+
+        async def one(agent: AgentSummary) -> str:
+            branch = self._branches.get(agent.id)
+            if branch is None or not branch.alive:
+                return ""
+            return agent.name if await branch.ask(lambda living: living.cancel()) else ""
+
+        return [name for name in await together([one(agent) for agent in agents]) if name]
+
+    async def kill(self, session: SessionSummary, agents: Sequence[AgentSummary]) -> list[str]:
+        """End agents for good; returns the names of those that were not ended already."""
+
+        async def one(agent: AgentSummary) -> str:
+            if agent.state == "stopped":
+                return ""
+            try:
+                # One that does not live is made for its end: it knows what it left open.
+                branch = self.branch(session.id, agent.id)
+                await branch.ask(lambda living: living.close(_KILLED))
+            except JournalError:
+                raise
+            except MatoError as error:
+                logger.warning("agent %s cannot be asked to end: %s", agent.name, error)
+                await self.record(*_epitaph(session.id, agent))
+            self._branches.pop(agent.id, None)
+            self._bus.forget(session.id, agent.id)
+            return agent.name
+
+        return [name for name in await together([one(agent) for agent in agents]) if name]
+
+    def branch(self, session: str, agent: str) -> Branch:
+        """The branch of an agent.
+
+        Raises:
+            UsageError: the agent has ended for good.
+            DaemonError: the daemon is stopping.
+        """
+        if self._stopping:
+            raise DaemonError("the daemon is stopping; try again once it runs")
+        found = self.roster.catalog.agent(agent)
+        assert found is not None, "its spawning is in the journal"
+        _, summary = found
+        if summary.state == "stopped":
+            raise UsageError(f"agent {summary.name!r} has ended; start another one")
+        if agent not in self._branches:
+            sink = AgentSink(session, agent, self._journal, self._bus, self._records)
+            self._branches[agent] = Branch(
+                summary.name,
+                sink,
+                lambda: self._launcher.make(
+                    self._journal, sink, lambda: self._env.get(session, {})
+                ),
+                self._tasks,
+            )
+        return self._branches[agent]
+
+    async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do `work` even when the client that asked for it goes away before it is done."""
+        if self._stopping:
+            work.close()
+            raise DaemonError("the daemon is stopping; try again once it runs")
+        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def carry() -> None:
+            try:
+                result = await work
+            except Exception as error:
+                if not outcome.done():
+                    outcome.set_exception(error)
+                elif not isinstance(error, MatoError):
+                    logger.exception("a request whose client has gone went wrong")
+            else:
+                if not outcome.done():
+                    outcome.set_result(result)
+            finally:
+                outcome.cancel()
+
+        self._tasks.create_task(carry())
+        return await outcome
+
+    async def suspend(self) -> None:
+        """End every turn as interrupted, as the daemon ends in good order."""
+        self._stopping = True
+        living = [branch for branch in self._branches.values() if branch.alive]
+        try:
+            async with asyncio.timeout(SUSPEND_S), asyncio.TaskGroup() as tasks:
+                for branch in living:
+                    tasks.create_task(self._suspend(branch))
+        except TimeoutError:
+            logger.warning("some agents did not end their turns within %s s", SUSPEND_S)
+
+    async def cut(self) -> None:
+        """End whatever lives, at once."""
+        self._stopping = True
+        for branch in self._branches.values():
+            await branch.cut()
+
+    @property
+    def living(self) -> int:
+        """Agents that run now."""
+        return sum(branch.alive for branch in self._branches.values())
+
+    async def _suspend(self, branch: Branch) -> None:
+        try:
+            await branch.suspend()
+        except MatoError as error:
+            logger.warning("an agent could not end its turn: %s", error)
+
+    async def _restore(self) -> None:
+        """Take up the agents that the daemon before left in the middle of something.
+
+        They mark their cut turn as interrupted and wait. All others are made when needed. Long
+        histories are read while clients are served already.
+        """
+        few = asyncio.Semaphore(_AT_ONCE)
+        taking = [
+            self._tasks.create_task(self._take_up(session.id, agent, few))
+            for session in self.roster.catalog.sessions()
+            for agent in session.agents
+            if agent.state in ("starting", "working", "blocked")
+            or (agent.state != "stopped" and (agent.turn or agent.queued))
+        ]
+        if taking:
+            await asyncio.wait(taking, timeout=_RESTORE_S)
+
+    async def _take_up(self, session: str, agent: AgentSummary, few: asyncio.Semaphore) -> None:
+        try:
+            async with few:
+                await self.branch(session, agent.id).ensure()
+        except JournalError as error:
+            logger.error("agent %s cannot be taken up: %s", agent.name, error)
+        except MatoError as error:
+            # Its folder may be gone: then it can at least not look as if it worked.
+            logger.warning("agent %s cannot be taken up: %s", agent.name, error)
+            body = AgentStateChanged(state="failed", evidence=f"cannot be taken up: {error}")
+            with suppress(JournalError):
+                await self.record(Draft(session=session, agent=agent.id, body=body))
+        except Exception:
+            logger.exception("agent %s cannot be taken up", agent.name)
+
+    def hand_over(self, session: str, env: Mapping[str, str]) -> None:
+        """Keep a client's variables in memory, and their values out of the journal."""
+        if env:
+            self._launcher.hold_secrets(env)
+            self._env.setdefault(session, {}).update(env)
+
+    def env(self, session: str) -> dict[str, str]:
+        """What clients handed over for a session."""
+        return dict(self._env.get(session, {}))
+
+    async def record(self, *drafts: Draft) -> None:
+        """Journal facts; returns when they are on disk and in the roster."""
+        events = await self._journal.append(drafts)
+        # The listener is called after this; whoever goes on is to find its facts in the roster.
+        await self.roster.reached(events[-1].position)
+
+    def _committed(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.roster.apply(event)
+        self._bus.publish(events)
+
+
+async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results in order, when all are done; then the first error there was."""
+    results: list[Any] = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return cast("list[T]", results)
+
+
+def _epitaph(session: str, agent: AgentSummary) -> list[Draft]:
+    """What an agent that cannot be made any more (its folder is gone) would have journaled."""
+    bodies: list[Body] = [AgentStateChanged(state="stopped", evidence=_KILLED)]
+    if agent.turn is not None:
+        bodies.insert(0, TurnEnded(reason="interrupted", detail=_KILLED))
+    bodies.append(AgentExited(reason=_KILLED))
+    return [Draft(session=session, agent=agent.id, turn=agent.turn, body=body) for body in bodies]
