@@ -146,11 +146,13 @@ class Streams:
         self.redactor = redactor
         self._journaled = journaled
         self._dirty: dict[Stream, None] = {}
-        self._pending = 0
+        self._fed = 0
+        self._taken = 0
+        self._written = 0
+        # Characters of all streams: fed, taken into a commit, committed.
         self._some = asyncio.Event()
         self._full = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     def open(
         self, kind: Kind, name: str, turn: str, attempt: int, call: str = "", tool: str = ""
@@ -161,22 +163,23 @@ class Streams:
     def grown(self, stream: Stream, count: int) -> None:
         """Called by streams: `count` characters wait to be journaled."""
         self._dirty[stream] = None
-        self._pending += count
+        self._fed += count
         self._some.set()
-        self._empty.clear()
-        if self._pending >= STRETCH:
+        if self._fed - self._taken >= STRETCH:
             self._full.set()
 
     async def room(self) -> None:
         """Wait while too much is on its way to the journal."""
-        if self._pending >= ROOM:
+        if self._fed - self._written >= ROOM:
             await self.drain()
 
     async def drain(self) -> None:
-        """Returns once everything that was fed before is journaled."""
-        if not self._empty.is_set():
+        """Returns once everything that was fed before is journaled, whatever comes meanwhile."""
+        if self._written < self._fed:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((self._fed, done))
             self._full.set()
-            await self._empty.wait()
+            await done
 
     async def run(self) -> None:
         """Journal what comes, until cancelled."""
@@ -188,13 +191,18 @@ class Streams:
             self._some.clear()
             self._full.clear()
             await self._flush()
-            if not self._dirty:
-                self._empty.set()
+            for fed, done in self._waiting:
+                if fed <= self._written and not done.done():
+                    done.set_result(None)
+            self._waiting = [each for each in self._waiting if not each[1].done()]
+            if self._waiting:
+                self._full.set()
 
     async def _flush(self) -> None:
         streams = list(self._dirty)
         self._dirty.clear()
-        self._pending = 0
+        taken = self._taken = self._fed
         for turn, group in groupby(streams, key=lambda stream: stream.turn):
             events = await self.sink.record(*[stream.take() for stream in group], turn=turn)
             await self._journaled(events)
+        self._written = taken
