@@ -76,6 +76,10 @@ class ChatPane(Widget):
         # What is read keeps at least half of a low pane.
         self.composer.limit(max(1, min(MOST_LINES, event.size.height // 2 - 1)))
 
+    def on_show(self) -> None:
+        # While it was hidden nobody called `sync`.
+        self.sync(self.agent)
+
     def on_unmount(self) -> None:
         self._store.leave(self.agent.id, self._reader)
 
