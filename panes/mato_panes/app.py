@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from textual import events
 from textual.app import App
 from textual.driver import Driver
+from textual.filter import NoColor
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from mato.config.settings import Settings
 from mato.protocol.methods import (
@@ -64,7 +66,8 @@ class MatoApp(App[int]):
     TITLE = "mato"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    * { scrollbar-size: 1 1; }
+    Input:nocolor > .input--cursor { text-style: reverse; }
+    TextArea:nocolor .text-area--cursor { text-style: reverse; }
     """
 
     def __init__(
@@ -84,6 +87,9 @@ class MatoApp(App[int]):
         self._themes = themes or load_catalog()
         self._palette = self._themes.find(theme or settings.screen.theme or "kaamos")
         super().__init__(driver_class=driver)
+        if self.no_color:
+            # Textual's own answer to NO_COLOR is shades of grey, which are colours to a terminal.
+            self._filters.append(NoColor())
         for palette in self._themes.palettes.values():
             self.register_theme(to_theme(palette))
         self.theme = self._palette.name
@@ -132,7 +138,9 @@ class MatoApp(App[int]):
 
     def _fatal_error(self) -> None:
         """End after a fault: `running` says one sentence and keeps the traceback in a log."""
-        self.failure = self._exception
+        failure = self._exception
+        cause = failure.error if isinstance(failure, WorkerFailed) else failure
+        self.failure = cause if isinstance(cause, Exception) else failure
         self._close_messages_no_wait()
 
     # Keys
@@ -271,8 +279,6 @@ class MatoApp(App[int]):
         session = self.workspace.session
         title = display(f"mato · {session.name}" if session else "mato", newline=False)
         if title != self._title and isinstance(self._driver, TerminalDriver):
-            if not self._title:
-                self._driver.keep_title()
             self._title = title
             self._driver.set_title(title)
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mato.client.connection import Client
 from mato.client.feed import Feed
@@ -22,6 +23,9 @@ from mato_sessions.clock import SystemClock
 from mato_sessions.errors import ConfigError, UsageError
 from mato_themes.catalog import load_catalog
 from mato_themes.palette import ThemeError
+
+if TYPE_CHECKING:
+    from mato_panes.app import MatoApp
 
 LOG = "workspace.log"
 """In the state folder: what went wrong in a workspace, for whoever reports it."""
@@ -61,14 +65,19 @@ async def _attached(paths: Paths, settings: Settings, session: str, theme: str) 
         )
     except ThemeError as error:
         raise ConfigError(str(error)) from error
+    return await drive(app, paths.state / LOG)
+
+
+async def drive(app: MatoApp, log: Path) -> int:
+    """Run the app on this terminal until it ends by whatever means; gives the exit code."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, app.end_by_signal, number)
     with HangupWatch(sys.stdin.fileno(), lambda: app.post_message(TerminalLost())):
         code = await app.run_async()
     if app.failure is not None:
-        _record(paths.state / LOG, app.failure)
-        sentence = f"the workspace failed: {app.failure!r}; the agents go on (see {LOG})"
+        _record(log, app.failure)
+        sentence = f"the workspace failed: {app.failure!r}; the agents go on (see {log})"
         print(display(sentence, newline=False), file=sys.stderr)
         return 1
     return code or 0

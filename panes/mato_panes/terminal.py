@@ -70,6 +70,7 @@ class TerminalDriver(LinuxDriver):
         size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)  # pyright: ignore[reportUnknownMemberType] - Textual leaves the app's type argument open
+        self._titled = False
         assert sys.__stderr__ is not None  # the driver above has used it
         self._file = cast(TextIO, _Outlet(sys.__stderr__))
 
@@ -88,14 +89,17 @@ class TerminalDriver(LinuxDriver):
 
     def set_title(self, title: str) -> None:
         """Show a title; text as it may come, made safe here as well."""
+        if not self._titled:
+            self._titled = True
+            self.write(_PUSH_TITLE)
         self.write(f"\x1b]2;{terminal_text(title)}\x07")
 
-    def keep_title(self) -> None:
-        """Ask the terminal to remember the title it has."""
-        self.write(_PUSH_TITLE)
-
-    def restore_title(self) -> None:
-        self.write(f"\x1b]2;\x07{_POP_TITLE}")
+    def stop_application_mode(self) -> None:
+        """Give the terminal back, with the title it had; empty where it keeps none."""
+        if self._titled:
+            self._titled = False
+            self.write(f"\x1b]2;\x07{_POP_TITLE}")
+        super().stop_application_mode()
 
 
 class HangupWatch:

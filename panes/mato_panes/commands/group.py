@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mato_panes.screens.workspace import Workspace
 
 
+FLAG = "flag"
+"""`model_source` of a model that a person named."""
+
+
 class Group:
     """Commands of one subject: public methods, named as in the key table.
 
@@ -54,6 +58,10 @@ class Group:
         wanted = next((profile for profile in profiles if profile.name == name), None)
         env = environment(wanted.env if wanted else ())
         wish = AgentWish(profile=name)
+        beside = self.work.focused_agent
+        if beside is not None and beside.model_source == FLAG and wanted and not wanted.model:
+            # Who chose a model for this session by hand means its further agents too.
+            wish = AgentWish(profile=name, model=beside.model, base_url=beside.base_url)
         ref = await self.app.asking.answer(Spawn(session=session.id, agent=wish, env=env))
         return ref.id if ref is not None else None
 

@@ -39,6 +39,8 @@ class Inbox(Dialog[PendingCall]):
 
     DEFAULT_CSS = """
     Inbox > #box { width: 112; height: 90%; }
+    Inbox.-empty > #box { height: auto; width: 60; }
+    Inbox.-empty Paper { display: none; }
     Inbox Listing { height: auto; max-height: 40%; min-height: 3; }
     Inbox Paper { margin-top: 1; height: 1fr; background: $mato-surface-code; }
     """
@@ -66,6 +68,7 @@ class Inbox(Dialog[PendingCall]):
         for each in now:
             self._all.setdefault(each.call.call, each)
         listing = self.query_one(Listing)
+        self.set_class(not self._all, "-empty")
         rows = [self._row(each) for each in self._all.values()]
         if tuple(rows) != listing.rows:
             listing.show(rows)

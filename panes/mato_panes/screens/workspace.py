@@ -84,6 +84,9 @@ class Workspace(Screen[None]):
     def on_mount(self) -> None:
         self.attached()
 
+    def on_screen_resume(self) -> None:
+        self.changed()  # a dialog is gone: what is done has been seen now
+
     # What there is
 
     @property

@@ -86,7 +86,8 @@ class StatusBar(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        right = self._right(max(width - 24, width // 2))
+        taken = cells(((display(self.bar.note, newline=False), "text"),)) + 2
+        right = self._right(width - taken if self.bar.note else max(width - 24, width // 2))
         room = width - cells(right)
         left = self._left(room)
         gap: Line = ((" " * max(room - cells(left), 0), "text"),)
