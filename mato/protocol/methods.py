@@ -10,16 +10,26 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from mato_sessions.catalog import PendingCall, SessionSummary
+from mato.protocol.observing import (
+    Answer,
+    Blob,
+    BlobResult,
+    Events,
+    EventsResult,
+    Inbox,
+    InboxResult,
+    Profiles,
+    ProfilesResult,
+    ProfileSummary,
+    Shutdown,
+    Status,
+    StatusResult,
+    Subscribe,
+)
+from mato.protocol.request import Request
+from mato_sessions.catalog import SessionSummary
 from mato_sessions.events.agent import AgentState, Limits
 from mato_sessions.events.session import Mode, WindowNode
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Parameters of a method; `Result` is what it answers with."""
-
-    method: ClassVar[str]
-    Result: ClassVar[Any] = None
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -221,144 +231,6 @@ class Looked(Request, frozen=True, kw_only=True):
     agent: str
 
 
-class Inbox(Request, frozen=True, kw_only=True):
-    method: ClassVar[str] = "inbox.list"
-
-
-class InboxResult(msgspec.Struct, frozen=True):
-    calls: tuple[PendingCall, ...]
-
-
-Inbox.Result = InboxResult
-
-
-class Answer(Request, frozen=True, kw_only=True):
-    """Allow or deny a waiting call."""
-
-    method: ClassVar[str] = "inbox.answer"
-
-    call: str
-    """The call's id, or a unique beginning of it."""
-    allowed: bool
-    rule: str
-    """For the record: "approved in the pane", "denied by mato deny" …"""
-
-
-class Events(Request, frozen=True, kw_only=True):
-    """Events of a session, as lines of `codec.to_json_line`."""
-
-    method: ClassVar[str] = "journal.events"
-
-    session: str
-    after: int = 0
-    limit: int = 1000
-
-
-class EventsResult(msgspec.Struct, frozen=True):
-    session: str
-    lines: tuple[str, ...]
-    last: int
-    """seq of the last line; `after` again when there was none."""
-    head: int
-    """seq of the session's newest event."""
-
-
-Events.Result = EventsResult
-
-
-class Blob(Request, frozen=True, kw_only=True):
-    """Content by hash (a whole tool output); UTF-8 with replacement."""
-
-    method: ClassVar[str] = "journal.blob"
-
-    sha256: str
-
-
-class BlobResult(msgspec.Struct, frozen=True):
-    text: str
-
-
-Blob.Result = BlobResult
-
-
-class Subscribe(Request, frozen=True, kw_only=True):
-    """From now on event frames come on this connection; asked again, it replaces the former.
-
-    Facts of all sessions (catalog kinds) after `position`, and everything of the `sessions` named,
-    each after its own seq. First the past from the journal, then the present without a gap, then
-    the open tails of streams.
-    """
-
-    method: ClassVar[str] = "subscribe"
-
-    position: int | None = None
-    """None: no facts of other sessions."""
-    sessions: dict[str, int] = {}
-    """Session id → seq."""
-
-
-class Profiles(Request, frozen=True, kw_only=True):
-    """The agent profiles that can be started in a folder."""
-
-    method: ClassVar[str] = "profile.list"
-
-    cwd: str = ""
-
-
-class ProfileSummary(msgspec.Struct, frozen=True):
-    name: str
-    kind: str
-    description: str
-    model: str
-    """Its own model, or "" for the default choice."""
-    mode: str
-    tools: tuple[str, ...]
-    origin: str
-    """built-in, user, or the file."""
-    env: tuple[str, ...]
-    """Variables that a client should hand over where it has them."""
-
-
-class ProfilesResult(msgspec.Struct, frozen=True):
-    profiles: tuple[ProfileSummary, ...]
-
-
-Profiles.Result = ProfilesResult
-
-
-class Status(Request, frozen=True, kw_only=True):
-    method: ClassVar[str] = "daemon.status"
-
-
-class StatusResult(msgspec.Struct, frozen=True):
-    pid: int
-    mato: str
-    protocol: int
-    epoch: int
-    started_us: int
-    uptime_s: float
-    sessions: int
-    agents: int
-    """Living ones."""
-    working: int
-    blocked: int
-    clients: int
-    position: int
-    journal_bytes: int
-    state: str
-    """The state folder."""
-    socket: str
-
-
-Status.Result = StatusResult
-
-
-class Shutdown(Request, frozen=True, kw_only=True):
-    """Stop in good order; answered before the daemon ends."""
-
-    method: ClassVar[str] = "daemon.stop"
-
-
 METHODS: dict[str, type[Request]] = {
     request.method: request
     for request in (
@@ -384,3 +256,42 @@ METHODS: dict[str, type[Request]] = {
         Shutdown,
     )
 }
+
+__all__ = [
+    "METHODS",
+    "AgentNames",
+    "AgentRef",
+    "AgentWish",
+    "Answer",
+    "Arrange",
+    "Blob",
+    "BlobResult",
+    "Events",
+    "EventsResult",
+    "Hello",
+    "Inbox",
+    "InboxResult",
+    "Kill",
+    "ListSessions",
+    "ListSessionsResult",
+    "Looked",
+    "NewSession",
+    "NewSessionResult",
+    "ProfileSummary",
+    "Profiles",
+    "ProfilesResult",
+    "Prompt",
+    "PromptResult",
+    "Reconfigure",
+    "RenameSession",
+    "Request",
+    "Shutdown",
+    "Spawn",
+    "Status",
+    "StatusResult",
+    "Stop",
+    "Subscribe",
+    "Wait",
+    "WaitResult",
+    "Welcome",
+]
