@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from mato.agents import factory, profile
 from mato.agents.base import Agent, Sink
 from mato.agents.profile import Profile
-from mato.config.load import load
+from mato.config.load import VARIABLES, load
 from mato.config.paths import Paths
 from mato.config.settings import Settings
 from mato.config.trust import Trust
@@ -63,7 +63,7 @@ class Ground:
         choice = choose(
             self.settings.model,
             self.settings.base_url,
-            env,
+            env or os.environ,
             flag_model=wish.model,
             flag_base_url=wish.base_url,
             profile_model=chosen.model,
@@ -108,7 +108,9 @@ class Launcher:
         Raises:
             ConfigError: of the config, the trust file or a profile.
         """
-        settings = load(self._paths, {**os.environ, **env})
+        # A client that hands over anything hands over all that counts; what the daemon was
+        # started with is then as stale as any other terminal's.
+        settings = load(self._paths, env or os.environ)
         trusted = Trust(self._paths).is_trusted(cwd)
         found = profile.load(self._paths.profiles, cwd if trusted else None)
         return Ground(cwd, settings, trusted, found)
@@ -126,7 +128,7 @@ class Launcher:
                 mode=each.mode or "",
                 tools=each.tools,
                 origin=each.origin,
-                env=each.variables,
+                env=tuple(dict.fromkeys((*each.variables, *VARIABLES))),
             )
             for each in found.values()
         )

@@ -25,6 +25,9 @@ from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
 from mato_sessions.redact import Redactor
 
+CLOSE_S = 4.0
+"""How long models and their processes may take to close; their groups are killed then."""
+
 
 class _Starter:
     """Whoever started this daemon and reads its stdout until it serves."""
@@ -88,6 +91,7 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    failure: JournalError | None = None
     async with Journal.open(paths.journal, clock=clock, redactor=redactor) as journal:
         records = ChildRecords(private(paths.children), journal.epoch)
         for left in await asyncio.to_thread(records.end_leftovers):
@@ -95,32 +99,47 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter) -> None:
         bus = Bus(journal.position)
         ids = Ids(clock.wall_us)
         launcher = Launcher(paths, clock, ids, redactor, records)
-        async with Supervisor.open(journal, bus, records, launcher) as agents:
-            listening = server.listen(paths)
-            hub = Hub(agents, launcher, ids)
-            desk = FrontDesk(hub, agents, journal, bus, paths, clock, stopping)
-            front = server.Server(listening, desk)
-            desk.count_clients = lambda: front.clients
-            held.say("serving")
-            logger.info("serves %s as pid %s, epoch %s", paths.state, os.getpid(), journal.epoch)
-            starter.tell({"started": True, "pid": os.getpid()})
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(front.run())
-                failure = await _until(stopping, journal)
-                # From here on a successor waits for the lock instead of taking us for dead.
-                held.say("stopping")
-                paths.socket.unlink(missing_ok=True)
-                front.stop_accepting()
-                if failure is None:
-                    logger.info("stops")
-                    await agents.suspend()
-                else:
-                    logger.error("the journal stopped: %s", failure)
-                    await agents.cut()
-                await front.close(str(failure) if failure else "the daemon was stopped")
+        try:
+            async with (
+                asyncio.timeout(None) as closing,
+                Supervisor.open(journal, bus, records, launcher) as agents,
+            ):
+                desk = FrontDesk(
+                    Hub(agents, launcher, ids), agents, journal, bus, paths, clock, stopping
+                )
+                front = server.Server(server.listen(paths), desk)
+                desk.count_clients = lambda: front.clients
+                held.say("serving")
+                logger.info(
+                    "serves %s as pid %s, epoch %s", paths.state, os.getpid(), journal.epoch
+                )
+                starter.tell({"started": True, "pid": os.getpid()})
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(front.run())
+                    failure = await _until(stopping, journal)
+                    # From here on a successor waits for the lock and does not take us for dead.
+                    held.say("stopping")
+                    paths.socket.unlink(missing_ok=True)
+                    await _leave(front, agents, failure)
+                closing.reschedule(loop.time() + CLOSE_S)
+        except TimeoutError:
+            logger.warning("what had not closed within %s s was cut off", CLOSE_S)
     if failure is not None:
         raise failure
     logger.info("ended in good order")
+
+
+async def _leave(front: server.Server, agents: Supervisor, failure: JournalError | None) -> None:
+    """End agents and connections; nothing can be journaled any more where there is a `failure`."""
+    front.stop_accepting()
+    if failure is None:
+        logger.info("stops")
+        await agents.suspend()
+        await front.close("the daemon was stopped")
+    else:
+        logger.error("the journal stopped: %s", failure)
+        await agents.cut()
+        await front.close(str(failure))
 
 
 async def _until(stopping: asyncio.Event, journal: Journal) -> JournalError | None:

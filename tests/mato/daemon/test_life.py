@@ -18,6 +18,7 @@ from mato.client.connection import Client
 from mato.client.start import start
 from mato.processes import identity
 from mato.protocol.methods import (
+    AgentWish,
     Events,
     ListSessions,
     NewSession,
@@ -154,6 +155,27 @@ async def test_a_stop_ends_the_turn_as_interrupted_and_keeps_its_text(
         (end,) = [event.body for event in events if isinstance(event.body, TurnEnded)]
         assert end.reason == "interrupted"
         assert (await client.request(Stop(session="talk-on"))).agents == ()
+
+
+async def test_a_stop_while_a_model_process_is_still_starting_leaves_none(
+    daemon: Daemon, folder: Path
+) -> None:
+    wish = AgentWish(model="openai/any", base_url="http://127.0.0.1:9")
+    env = {"OPENAI_API_KEY": "sk-of-no-account"}
+    async with await daemon.client() as client:
+        new = NewSession(cwd=str(folder), task="hello", agents=(wish,), env=env)
+        await client.request(new)
+        await asyncio.to_thread(_until_a_child, daemon.paths.children)
+    await daemon.stop()
+    assert daemon.leftovers() == []
+
+
+def _until_a_child(folder: Path) -> None:
+    """Wait until a child process has been put on record."""
+    end = time.monotonic() + 20
+    while not list(folder.iterdir()):
+        assert time.monotonic() < end, "no child was started"
+        time.sleep(0.01)
 
 
 async def test_nothing_it_keeps_is_open_to_others(daemon: Daemon, folder: Path) -> None:

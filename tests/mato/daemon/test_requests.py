@@ -282,6 +282,27 @@ async def test_mode_and_model_can_be_changed(daemon: Daemon, folder: Path, model
         assert [answer.text for answer in answers] == ["Hello, hello.", "I am another."]
 
 
+async def test_the_model_is_that_of_the_client_s_environment_not_of_the_daemon_s(
+    daemon: Daemon, folder: Path, model: str
+) -> None:
+    async with await daemon.client() as client:
+        profiles = (await client.request(m.Profiles())).profiles
+        assert all("MATO_MODEL" in profile.env for profile in profiles)
+        environments: list[dict[str, str]] = [
+            {},
+            {"PATH": "/bin"},
+            {"PATH": "/bin", "OPENAI_API_KEY": "sk-not-a-real-key"},
+            {"PATH": "/bin", "OPENAI_API_KEY": "sk-not-a-real-key", "MATO_MODEL": "openai/mine"},
+        ]
+        for env in environments:
+            await client.request(m.NewSession(cwd=str(folder), env=env))
+        sessions = (await client.request(m.ListSessions())).sessions
+        chosen = [(s.agents[0].model, s.agents[0].model_source) for s in sessions]
+        assert chosen[:2] == [(model, "config"), ("embedded", "embedded 0.5B")]
+        assert chosen[2][1] == "OPENAI_API_KEY"
+        assert chosen[3] == ("openai/mine", "config")
+
+
 async def test_who_looks_makes_done_idle(daemon: Daemon, folder: Path) -> None:
     async with await daemon.client() as client:
         await client.request(m.NewSession(cwd=str(folder), name="one", task="hello"))
@@ -358,13 +379,17 @@ async def test_a_blob_that_is_not_there_is_one_sentence(daemon: Daemon) -> None:
 
 
 async def test_a_key_that_a_client_hands_over_is_nowhere_on_disk(
-    daemon: Daemon, folder: Path
+    daemon: Daemon, folder: Path, model: str
 ) -> None:
     key, token = "sk-very-secret-0123456789", "my-token-987654"
     async with await daemon.client() as client:
         # Without a name: not even in the name that is made from the task.
         await client.request(
-            m.NewSession(cwd=str(folder), task=f"hello, {key}", env={"OPENAI_API_KEY": key})
+            m.NewSession(
+                cwd=str(folder),
+                task=f"hello, {key}",
+                env={"OPENAI_API_KEY": key, "MATO_MODEL": model},
+            )
         )
         await client.request(m.NewSession(cwd=str(folder), name="one"))
         prompt = m.Prompt(session="one", text=f"hello {token}", env={"MY_TOKEN": token})
