@@ -65,6 +65,7 @@ class MatoApp(App[int]):
 
     TITLE = "mato"
     ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False  # transcripts select by themselves, and know what their rows are
     CSS = """
     Input:nocolor > .input--cursor { text-style: reverse; }
     TextArea:nocolor .text-area--cursor { text-style: reverse; }
@@ -298,7 +299,8 @@ class MatoApp(App[int]):
         if known is not None and session is not None:
             env = await self.asking.environment_of(known, session.cwd)
             prompt = Prompt(session=session.id, agent=agent, text=text, env=env)
-            await self.asking.send(prompt)
+            if not await self.asking.accepted(prompt):
+                self.workspace.give_back(agent, text)
 
     def on_stop_requested(self, event: messages.StopRequested) -> None:
         session = self.reading.store.session

@@ -116,6 +116,13 @@ class Workspace(Screen[None]):
         """The panes of all windows that have been shown."""
         return [widget for widget in self.view.widgets.values() if isinstance(widget, ChatPane)]
 
+    def give_back(self, agent: str, text: str) -> None:
+        """Put a prompt that was refused back where it was written, unless a new one is there."""
+        for pane in self.chats():
+            if pane.agent.id == agent and not pane.composer.draft.text:
+                pane.composer.draft.take(text)
+                return
+
     @property
     def view(self) -> WindowView:
         return self.query_one(WindowView)

@@ -103,6 +103,21 @@ async def test_keys_that_are_not_the_workspaces_go_to_the_composer(
         assert (prompt.session, prompt.agent, prompt.text) == ("here", "coder", "hi")
 
 
+async def test_a_refused_prompt_comes_back_to_where_it_was_written(
+    app: MatoApp, daemon: FakeDaemon
+) -> None:
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: "off by one" in screen_text(app))
+        await pilot.press("h", "i", "enter")
+        await until(pilot, lambda: daemon.requests(Prompt))
+        pane = app.workspace.focused_pane
+        assert pane is not None
+        daemon.refusal = UnknownName("no such agent")  # the profiles are known by now
+        await pilot.press("y", "o", "enter")
+        await until(pilot, lambda: "no such agent" in bar(app))
+        await until(pilot, lambda: pane.composer.draft.text == "yo")
+
+
 async def test_focus_moves_with_its_keys_and_typing_follows_at_once(
     app: MatoApp, daemon: FakeDaemon
 ) -> None:
