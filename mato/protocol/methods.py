@@ -84,7 +84,7 @@ class NewSession(Request, frozen=True, kw_only=True):
     name: str = ""
     mode: Mode | None = None
     agents: tuple[AgentWish, ...] = (AgentWish(),)
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     """Variables that the profiles name (keys …); held in memory only."""
 
 
@@ -136,7 +136,7 @@ class Spawn(Request, frozen=True, kw_only=True):
 
     session: str
     agent: AgentWish
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
 class Prompt(Request, frozen=True, kw_only=True):
@@ -148,7 +148,7 @@ class Prompt(Request, frozen=True, kw_only=True):
     agent: str = ""
     """Empty: the session's only agent (else `UsageError` that names them)."""
     text: str
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
 class PromptResult(msgspec.Struct, frozen=True):
@@ -219,7 +219,7 @@ class Reconfigure(Request, frozen=True, kw_only=True):
     model: str = ""
     base_url: str = ""
     mode: Mode | None = None
-    env: dict[str, str] = {}
+    env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
 class Looked(Request, frozen=True, kw_only=True):

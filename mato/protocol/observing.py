@@ -82,7 +82,7 @@ class Subscribe(Request, frozen=True, kw_only=True):
 
     position: int | None = None
     """None: no facts of other sessions."""
-    sessions: dict[str, int] = {}
+    sessions: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     """Session id → seq."""
 
 
