@@ -67,7 +67,7 @@ def _decide(work: Step, call: OpenCall) -> list[Body]:
     decision = work.setup.decide(work.state.mode, call.action)
     if decision.effect == "ask":
         work.mark_call(call.call, "asking")
-        work.command(AskPerson(call.call))
+        work.command(AskPerson(call.call, call.proposed.name))
         return []
     allowed = decision.effect == "allow"
     answered = PermissionAnswered(call=call.call, allowed=allowed, by="mode", rule=decision.rule)

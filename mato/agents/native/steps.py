@@ -200,6 +200,7 @@ class AskPerson(msgspec.Struct, frozen=True):
     """Find out what a person has to see. Gives `QuestionReady` or `QuestionFailed`."""
 
     call: str
+    name: str
 
 
 class RunTool(msgspec.Struct, frozen=True):
