@@ -18,7 +18,7 @@ from mato_panes.widgets import paint
 from mato_panes.widgets.states import GLYPHS
 from mato_sessions.events.agent import AgentState
 
-_COUNTED: tuple[AgentState, ...] = ("blocked", "failed", "working", "done")
+_COUNTED: tuple[AgentState, ...] = ("failed", "working", "done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +156,14 @@ class StatusBar(Widget):
         if bar.offline:
             parts.append((("◌ disconnected, reconnecting …", "warning"),))
         counts = Counter(bar.states)
+        if waiting := counts["blocked"]:
+            word = "waits" if waiting == 1 else "wait"
+            parts.append(((f"{GLYPHS['blocked']} {waiting} {word}", "blocked"),))
         counted: list[Span] = []
         for state in _COUNTED:
             if counts[state]:
-                text = f"{GLYPHS[state]} {counts[state]}"
-                if state == "blocked":
-                    text += " waits" if counts[state] == 1 else " wait"
                 counted.append((" " if counted else "", "text"))
-                counted.append((text, state))
+                counted.append((f"{GLYPHS[state]} {counts[state]}", state))
         if counted:
             parts.append(tuple(counted))
         if not bar.mouse:
@@ -179,8 +179,9 @@ class StatusBar(Widget):
         kept: Line = ((" ", "text"),)
         for part in parts:
             longer: Line = (*part, ("  ", "text"), *kept) if cells(kept) > 1 else (*part, *kept)
-            if cells(longer) <= room:
-                kept = longer
+            if cells(longer) > room:
+                break
+            kept = longer
         return kept
 
     def on_click(self, event: events.Click) -> None:

@@ -268,6 +268,24 @@ async def test_a_click_focuses_the_pane(app: MatoApp) -> None:
         await until(pilot, lambda: focused(app) == "p3")
 
 
+async def test_scroll_mode_and_search_go_to_the_transcript(app: MatoApp) -> None:
+    async with app.run_test(size=WIDE) as pilot:
+        await until(pilot, lambda: "off by one" in screen_text(app))
+        pane = app.workspace.focused_pane
+        assert pane is not None
+        await prefix(pilot, "[")
+        await until(pilot, lambda: pane.transcript.has_focus)
+        await prefix(pilot, "/")
+        await until(pilot, lambda: pane.search_line.display)
+        assert app.workspace.focused_pane is pane
+
+
+async def test_a_narrow_bar_keeps_who_waits(app: MatoApp) -> None:
+    async with app.run_test(size=(36, 12)) as pilot:
+        await until(pilot, lambda: "▲ 2 wait" in bar(app))
+        assert "openai" not in bar(app)
+
+
 async def test_jump_letters_lead_to_their_pane(app: MatoApp) -> None:
     async with app.run_test(size=WIDE) as pilot:
         await prefix(pilot, "g")
