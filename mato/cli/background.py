@@ -26,11 +26,11 @@ def stop() -> int:
     """Stop the daemon and wait until its process has ended."""
     paths = find()
     try:
-        pid: int = quick.request(paths, "daemon.status", {})["pid"]
+        pid: int = quick.request(paths, "daemon.status", {}, start=False)["pid"]
     except DaemonError:
         output.note("no daemon was running")
         return 0
-    quick.request(paths, "daemon.stop", {})
+    quick.request(paths, "daemon.stop", {}, start=False)
     if not _ended(pid):
         raise DaemonError(f"the daemon (pid {pid}) is still stopping; see `mato daemon logs`")
     output.say(f"stopped  pid {pid}")

@@ -168,7 +168,7 @@ def _daemon(paths: Paths) -> Iterator[Finding]:
     from mato.client import quick
 
     try:
-        status = quick.request(paths, "daemon.status", {}, timeout_s=5)
+        status = quick.request(paths, "daemon.status", {}, start=False, timeout_s=5)
     except DaemonError as error:
         running = paths.socket.exists()
         yield Finding(

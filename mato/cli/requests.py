@@ -208,7 +208,7 @@ def rename(session: str, name: str) -> int:
 
 def daemon_status(as_json: bool = False) -> int:
     """Print whether a daemon runs and what it does; exit 4 when none does."""
-    status = quick.request(find(), "daemon.status", {})
+    status = quick.request(find(), "daemon.status", {}, start=False)
     if as_json:
         output.say_json(status)
         return 0

@@ -68,7 +68,7 @@ def run(*, interactive: bool) -> int:
         finally:
             quick.request(paths, "agent.kill", {"session": made["session"]})
             if started_here:
-                quick.request(paths, "daemon.stop", {})
+                quick.request(paths, "daemon.stop", {}, start=False)
             shutil.rmtree(project.parent)
     # Each prompt is answered when its turn starts, so the later ones wait beside the workspace.
     prompting = threading.Thread(target=_prompt_beside, args=(paths, made, parts), daemon=True)
@@ -82,7 +82,7 @@ def run(*, interactive: bool) -> int:
 
 def _runs(paths: Paths) -> bool:
     try:
-        quick.request(paths, "daemon.status", {}, timeout_s=10)
+        quick.request(paths, "daemon.status", {}, start=False, timeout_s=10)
     except DaemonError:
         return False
     return True

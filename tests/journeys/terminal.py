@@ -138,11 +138,8 @@ class Terminal:
             ["tmux", "-L", self.socket, "kill-server"],
             capture_output=True, env=self._env, timeout=30, check=False,
         )  # fmt: skip
-        assert self._control.stdin is not None
-        assert self._control.stdout is not None
-        self._control.stdin.close()
-        self._control.wait(10)
-        self._control.stdout.close()
+        with self._control:  # closes its pipes and waits for it
+            pass
 
     def __enter__(self) -> Terminal:
         return self
