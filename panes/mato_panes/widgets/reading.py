@@ -32,6 +32,7 @@ class Reading:
         """Copy mode, or a selection by mouse."""
         self._top_key = ""
         self._cursor_key = ""
+        self._origin = 0  # where a search began: each letter searches from there again
 
     # --- the picture ------------------------------------------------------------------------
 
@@ -245,10 +246,13 @@ class Reading:
     # --- searching --------------------------------------------------------------------------
 
     def find(self, needle: str) -> None:
-        """Search upwards from what is seen; an empty text ends the search."""
+        """Search upwards from what was seen first; an empty text ends the search."""
+        if self.finder is None and self.rows:
+            self._origin = self.rows[-1].entry
         self.finder = Finder(needle) if needle else None
         if self.finder is not None and self.rows:
-            self._show(self.finder, self.finder.step(self.document, False, self.rows[-1].entry))
+            start = min(self._origin, len(self.document.entries) - 1)
+            self._show(self.finder, self.finder.step(self.document, False, start))
 
     def hit(self, forward: bool) -> None:
         """To the next hit, or the one before."""

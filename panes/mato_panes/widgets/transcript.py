@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
+from mato_panes.kinds.keys import READING
 from mato_panes.messages import (
     CallAnswered,
     CopyWanted,
@@ -50,26 +51,7 @@ class Transcript(Widget, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "cursor(1)", "next entry", show=False),
-        Binding("k,up", "cursor(-1)", "previous entry", show=False),
-        Binding("enter,space", "unfold", "fold or unfold", show=False),
-        Binding("a", "answer(True)", "allow", show=False),
-        Binding("d", "answer(False)", "deny", show=False),
-        Binding("y", "copy", "copy the entry", show=False),
-        Binding("o", "whole", "whole output", show=False),
-        Binding("v", "mark", "mark lines", show=False),
-        Binding("pageup", "page(-1.0)", "page up", show=False),
-        Binding("pagedown,ctrl+f", "page(1.0)", "page down", show=False),
-        Binding("ctrl+u", "page(-0.5)", "half a page up", show=False),
-        Binding("ctrl+d", "page(0.5)", "half a page down", show=False),
-        Binding("home,g", "start", "first entry", show=False),
-        Binding("end,G", "end", "follow the end", show=False),
-        Binding("slash", "search", "search", show=False),
-        Binding("n", "hit(True)", "next hit", show=False),
-        Binding("N", "hit(False)", "previous hit", show=False),
-        Binding("S", "stop", "stop the turn", show=False),
-        Binding("i", "leave(True)", "write", show=False),
-        Binding("escape,q", "leave", "leave", show=False),
+        Binding(",".join(key.keys), key.action, key.title, show=False) for key in READING
     ]
 
     class SearchWanted(Message):
