@@ -21,6 +21,10 @@ from mato_sessions.events.agent import AgentState
 _COUNTED: tuple[AgentState, ...] = ("failed", "working", "done")
 
 
+_NAME_CELLS = 24
+_ENDLESS = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class WindowTab:
     """A window as the bar names it."""
@@ -86,8 +90,9 @@ class StatusBar(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        taken = cells(((display(self.bar.note, newline=False), "text"),)) + 2
-        right = self._right(width - taken if self.bar.note else max(width - 24, width // 2))
+        # Windows before the model's name; but who waits always has room.
+        wanted = cells(self._left(_ENDLESS))
+        right = self._right(width - (wanted + 1 if self.bar.note else min(wanted, width * 3 // 5)))
         room = width - cells(right)
         left = self._left(room)
         gap: Line = ((" " * max(room - cells(left), 0), "text"),)
@@ -100,7 +105,7 @@ class StatusBar(Widget):
         spans: list[Span] = []
         if bar.armed:
             spans.append((f" {bar.armed} … ", "badge"))
-        name = fit(display(bar.session, newline=False), max(8, room // 3))
+        name = fit(display(bar.session, newline=False), min(max(8, room // 3), _NAME_CELLS))
         spans.append((f" {name} ", "badge"))
         spans.append(("│", "faint"))
         self._places = []
