@@ -76,8 +76,10 @@ class WorkerModel:
     async def close(self) -> None:
         """See `Model.close`."""
         self._closed = True
-        if self._child is not None:
-            await self._child.end()
+        async with self._starting:  # one that is being started is known after that
+            child = self._child
+        if child is not None:
+            await child.end()
 
     async def _living(self) -> _Child:
         async with self._starting:
@@ -85,7 +87,10 @@ class WorkerModel:
                 raise ModelFault("refused", f"the {self._name} model is closed; Mato is stopping")
             if self._child is None or self._child.gone:
                 self._child = await self._start()
-            return self._child
+            child = self._child
+        # Whoever gives up waiting leaves the child to the others, and to `close`.
+        await child.ready()
+        return child
 
     async def _start(self) -> _Child:
         try:
@@ -103,14 +108,6 @@ class WorkerModel:
             ) from error
         child = _Child(self._name, process, self._child_started, self._idle_s)
         self._group.create_task(child.live())
-        try:
-            async with asyncio.timeout(_START_S):
-                await child.ready()
-        except TimeoutError:
-            await child.end()
-            raise ModelFault(
-                "process", f"the {self._name} model's process was not ready after {_START_S:g} s"
-            ) from None
         return child
 
 
@@ -146,9 +143,16 @@ class _Child:
         """Returns once it takes requests.
 
         Raises:
-            ModelFault: it died before.
+            ModelFault: it died before, or took too long and is ended.
         """
-        await self._ready.wait()
+        try:
+            async with asyncio.timeout(_START_S):
+                await self._ready.wait()
+        except TimeoutError:
+            await self.end()
+            raise ModelFault(
+                "process", f"the {self._name} model's process was not ready after {_START_S:g} s"
+            ) from None
         if self._ended.is_set():
             raise self._death()
 
@@ -173,6 +177,10 @@ class _Child:
                 answer.get_nowait()
             if not self.gone:
                 self._send(Cancel(request))
+        self._rest()
+
+    def _rest(self) -> None:
+        """Begin to count the time in which nobody asks anything, if that is so."""
         if not self._answers and not self.gone and self._idle is None:
             loop = asyncio.get_running_loop()
             self._idle = loop.call_later(self._idle_s, self._hang_up)
@@ -238,6 +246,7 @@ class _Child:
                 case Ready(name=name):
                     _log.info("model process %s (%s) is ready", self._name, name)
                     self._ready.set()
+                    self._rest()  # whoever had it started may have gone
                 case Progress(request=request, text=text):
                     _log.info("model request %s: %s", request, text)
                 case Piece(request=request, chunk=chunk):

@@ -168,3 +168,38 @@ async def test_closing_ends_what_streams_and_takes_nothing_more() -> None:
         with pytest.raises(ModelFault, match="stopping"):
             await answer(model, "hello")
         await model.close()
+
+
+async def test_closing_ends_a_child_whose_only_request_was_cancelled_while_it_started() -> None:
+    watch = Watch()
+    async with child("hear()", watch) as model:  # it is never ready
+        asking_it = asyncio.create_task(answer(model, "hello"))
+        while not watch.started:
+            await asyncio.sleep(0)
+        asking_it.cancel()
+        await asyncio.wait([asking_it])
+        async with asyncio.timeout(3):
+            await model.close()
+        assert watch.ended.is_set()
+
+
+async def test_a_cancelled_start_serves_the_next_request() -> None:
+    watch = Watch()
+    async with child(ECHO, watch) as model:
+        first = asyncio.create_task(answer(model, "hello"))
+        while not watch.started:
+            await asyncio.sleep(0)
+        second = asyncio.create_task(answer(model, "hello"))
+        first.cancel()
+        assert await second
+        assert len(watch.started) == 1
+
+
+async def test_a_child_whose_only_request_went_away_while_it_started_is_ended_too() -> None:
+    watch = Watch()
+    async with child(ECHO, watch, idle_s=0.05) as model:
+        asking_it = asyncio.create_task(answer(model, "hello"))
+        while not watch.started:
+            await asyncio.sleep(0)
+        asking_it.cancel()
+        await watch.ended.wait()
