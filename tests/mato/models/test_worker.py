@@ -68,11 +68,13 @@ class Watch:
 
     def __init__(self) -> None:
         self.started: list[int] = []
+        self.begun = asyncio.Event()
         self.ended = asyncio.Event()
 
     def __call__(self, pid: int, purpose: str) -> Callable[[], None]:
         assert purpose == "model child"
         self.started.append(pid)
+        self.begun.set()
         self.ended.clear()
         return self.ended.set
 
@@ -174,8 +176,7 @@ async def test_closing_ends_a_child_whose_only_request_was_cancelled_while_it_st
     watch = Watch()
     async with child("hear()", watch) as model:  # it is never ready
         asking_it = asyncio.create_task(answer(model, "hello"))
-        while not watch.started:
-            await asyncio.sleep(0)
+        await watch.begun.wait()
         asking_it.cancel()
         await asyncio.wait([asking_it])
         async with asyncio.timeout(3):
@@ -187,8 +188,7 @@ async def test_a_cancelled_start_serves_the_next_request() -> None:
     watch = Watch()
     async with child(ECHO, watch) as model:
         first = asyncio.create_task(answer(model, "hello"))
-        while not watch.started:
-            await asyncio.sleep(0)
+        await watch.begun.wait()
         second = asyncio.create_task(answer(model, "hello"))
         first.cancel()
         assert await second
@@ -199,7 +199,6 @@ async def test_a_child_whose_only_request_went_away_while_it_started_is_ended_to
     watch = Watch()
     async with child(ECHO, watch, idle_s=0.05) as model:
         asking_it = asyncio.create_task(answer(model, "hello"))
-        while not watch.started:
-            await asyncio.sleep(0)
+        await watch.begun.wait()
         asking_it.cancel()
         await watch.ended.wait()
