@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mato_panes.layout import geometry, tree
 from mato_sessions.events.session import Node, PaneNode, SplitNode, WindowNode
 

@@ -22,17 +22,17 @@ from mato_panes.rendering.line import Role
 from mato_panes.widgets.listing import Listing
 from mato_panes.widgets.paint import app_of
 from mato_panes.widgets.sidebar import Around, Sidebar
-from mato_panes.widgets.states import GLYPHS, RUNNING, most_urgent
-from mato_panes.widgets.statusbar import Bar, StatusBar, WindowTab
+from mato_panes.widgets.states import GLYPHS, RUNNING
+from mato_panes.widgets.statusbar import Bar, StatusBar, tab_of
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.clock import Clock
-from mato_sessions.events.agent import AgentState
 from mato_sessions.events.session import PaneNode, WindowNode
 
 FRAME_S = 1 / 30
 """At most so often anything is drawn because something came."""
 SIDEBAR_FROM = 100
 """Columns from which the sidebar shows by itself."""
+HINT = "Nothing is shown here.\nThe prefix key, then c, opens an agent; ? is help."
 NOTE_S = 6.0
 """How long a sentence stands in the status bar."""
 
@@ -148,7 +148,7 @@ class Workspace(Screen[None]):
 
     def show_desk(self, *, focus: bool) -> None:
         """Draw the desk as it is now, and put the keyboard's focus where the desk says."""
-        self.view.hint = self._hint()
+        self.view.hint = HINT
         focused = self.desk.focused
         alive = {leaf.pane for leaf in self.desk.panes()}
         mounting = self.view.show(self.desk.shown, focused.pane if focused else None, alive)
@@ -216,9 +216,6 @@ class Workspace(Screen[None]):
         if agent is None:
             return display(leaf.agent, newline=False)
         return f"{GLYPHS[agent.state]} {display(agent.name, newline=False)} {agent.state}"
-
-    def _hint(self) -> str:
-        return "Nothing is shown here.\nThe prefix key, then c, opens an agent; ? is help."
 
     # The sidebar
 
@@ -314,7 +311,7 @@ class Workspace(Screen[None]):
         spent = [each.cost_usd for each in agents.values() if each.input or each.output]
         return Bar(
             session=(self.session.name or self.session.id) if self.session else "",
-            windows=tuple(self._tab(window, agents) for window in self.desk.windows),
+            windows=tuple(tab_of(window, agents) for window in self.desk.windows),
             current=self.desk.current,
             zoomed=self.desk.zoomed,
             states=tuple(each.state for session in sessions for each in session.agents),
@@ -328,13 +325,6 @@ class Workspace(Screen[None]):
             offline=self.reading.offline,
             mouse=self.mouse,
         )
-
-    def _tab(self, window: WindowNode, agents: dict[str, AgentSummary]) -> WindowTab:
-        leaves = tree.panes(window.root)
-        states: list[AgentState] = [
-            agents[leaf.agent].state for leaf in leaves if leaf.agent in agents
-        ]
-        return WindowTab(window.window, window.name, most_urgent(states) if states else "idle")
 
     def _look(self) -> None:
         """Tell that a person sees the end of a turn: its pane has the focus of all there is."""

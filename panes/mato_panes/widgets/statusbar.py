@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from textual import events
@@ -12,11 +12,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mato.text import display
+from mato_panes.layout import tree
 from mato_panes.rendering import words
 from mato_panes.rendering.line import Line, Role, Span, cells, clip, fit
 from mato_panes.widgets import paint
-from mato_panes.widgets.states import GLYPHS
+from mato_panes.widgets.states import GLYPHS, most_urgent
+from mato_sessions.catalog import AgentSummary
 from mato_sessions.events.agent import AgentState
+from mato_sessions.events.session import WindowNode
 
 _COUNTED: tuple[AgentState, ...] = ("failed", "working", "done")
 
@@ -33,6 +36,13 @@ class WindowTab:
     name: str
     state: AgentState
     """The most urgent one of its agents."""
+
+
+def tab_of(window: WindowNode, agents: Mapping[str, AgentSummary]) -> WindowTab:
+    """The tab of a window whose agents are among `agents`."""
+    leaves = tree.panes(window.root)
+    states: list[AgentState] = [agents[leaf.agent].state for leaf in leaves if leaf.agent in agents]
+    return WindowTab(window.window, window.name, most_urgent(states) if states else "idle")
 
 
 @dataclass(frozen=True, slots=True)
