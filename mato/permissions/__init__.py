@@ -1,1 +1,1 @@
-"""Permissions: who may do what, and the calls that wait for a person."""
+"""Permissions: what each mode lets tools do."""
