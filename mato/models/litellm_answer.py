@@ -108,8 +108,6 @@ def _arguments(litellm: Any, request: ModelRequest, model: str, provider: str) -
         "timeout": request.stall_s + 10.0,
         "num_retries": 0,
         "max_retries": 0,
-        # Else it imports the optional `mcp` package for every request with tools, and fails.
-        "_skip_mcp_handler": True,
         **_access(request, provider),
         **request.parameters,
     }
