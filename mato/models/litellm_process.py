@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from mato.models.base import ModelFault, ModelRequest
-from mato.models.embedded.pipes import Wire, claim_stdout, open_wire
+from mato.models.pipes import Wire, claim_stdout, open_wire
 from mato.models.wire import Ask, Cancel, Failed, Piece, Ready
 
 

@@ -18,7 +18,7 @@ from mato.config import paths
 from mato.models.base import Chunk, ModelFault, ModelRequest
 from mato.models.embedded import llama
 from mato.models.embedded.answering import Answering
-from mato.models.embedded.pipes import Wire, claim_stdout, open_wire
+from mato.models.pipes import Wire, claim_stdout, open_wire
 from mato.models.wire import Ask, Cancel, Failed, Piece, Progress, Ready
 from mato_sessions.errors import MatoError
 
