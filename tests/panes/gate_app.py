@@ -9,7 +9,6 @@ import json
 import sys
 from pathlib import Path
 
-from mato_panes import gate
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.content import Content
@@ -24,6 +23,8 @@ from textual.widgets import (
     TextArea,
     Tree,
 )
+
+from mato_panes import gate
 
 
 class HostileApp(App[None]):

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mato_panes import gate
 from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
@@ -22,6 +21,8 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.strip import Strip
 from textual.widgets import Static
+
+from mato_panes import gate
 
 CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e0fff]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from mato_themes.catalog import BUILTIN, builtin_palettes, load_catalog, read_palette
 from mato_themes.palette import ThemeError, tokens
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from mato_themes.catalog import builtin_palettes
 from mato_themes.contrast import TEXT_RATIO, check, luminance, pairs, ratio
 from mato_themes.palette import COLOUR, tokens

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from mato_themes.catalog import builtin_palettes
-from mato_themes.palette import tokens
-from mato_themes.textual import css_variables, to_theme
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.widgets import Footer, Input, OptionList, Static
+
+from mato_themes.catalog import builtin_palettes
+from mato_themes.palette import tokens
+from mato_themes.textual import css_variables, to_theme
 
 
 class Gallery(App[None]):
