@@ -238,7 +238,7 @@ class ChildRecord(msgspec.Struct, frozen=True):
     """A child as it stands on disk."""
 
     pid: int
-    """It leads a group and a session of the same number."""
+    """It leads a group and a session of the same number. 0: only its marker is known."""
     started: int
     boot: str
     epoch: int
@@ -257,17 +257,18 @@ class ChildRecords:
         self._epoch = epoch
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
-    def started(self, pid: int, purpose: str, marker: str = "") -> Callable[[], None]:
+    def started(self, pid: int | None, purpose: str, marker: str = "") -> Callable[[], None]:
         """Record the child that leads the group `pid`; call the result when it has ended.
 
-        `marker` is the MATO_CALL that it carries, if any.
+        `marker` is the MATO_CALL that it carries, if any. `pid` None: it is about to be started;
+        a daemon that is killed before the child's number stands here finds it by the marker.
         """
-        child = identity(pid)
-        if child is None:  # collected already: there is nothing to find again but the marker
-            child = Process(pid, 0, pid, pid, 0, alive=False)
-        record = ChildRecord(pid, child.started, self._boot, self._epoch, purpose, marker)
+        child = identity(pid) if pid is not None else None
+        # Collected already: there is nothing to find again but the marker.
+        started = child.started if child is not None else 0
+        record = ChildRecord(pid or 0, started, self._boot, self._epoch, purpose, marker)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{self._epoch}-{pid}-{child.started}.json"
+        path = self._folder / f"{self._epoch}-{pid or marker}-{started}.json"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             file.write(msgspec.json.encode(record))

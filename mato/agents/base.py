@@ -40,8 +40,12 @@ class Sink(Protocol):
 
     async def read_blob(self, ref: BlobRef) -> bytes: ...
 
-    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
-        """Record a process group led by `pid`; call the result when it has ended."""
+    def child_started(self, pid: int | None, purpose: str, marker: str = "") -> Callable[[], None]:
+        """Record a process group led by `pid`; call the result when it has ended.
+
+        `marker` is the MATO_CALL that its processes carry. `pid` None: the child is about to be
+        started, and until its own record stands only the marker tells who it is.
+        """
         ...
 
 

@@ -54,6 +54,6 @@ class AgentSink:
         """What `blob` kept."""
         return await self._journal.read_blob(ref)
 
-    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
+    def child_started(self, pid: int | None, purpose: str, marker: str = "") -> Callable[[], None]:
         """Record a process group led by `pid`; call the result when it has ended."""
-        return self._records.started(pid, purpose)
+        return self._records.started(pid, purpose, marker)

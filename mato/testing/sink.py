@@ -25,8 +25,9 @@ class MemorySink:
         """seq of the newest event that was there before."""
         self.events: list[Event] = []
         self.pieces: list[Piece] = []
-        self.children: dict[int, str] = {}
-        """Recorded process groups that have not ended, with their purpose."""
+        self.children: dict[int | str, str] = {}
+        """Purposes of recorded process groups that have not ended, by pid; of those that are about
+        to be started, by marker."""
         self.blobs: dict[str, bytes] = {}
         self.broken = False
         """Set it, and nothing can be journaled any more."""
@@ -82,11 +83,12 @@ class MemorySink:
     async def read_blob(self, ref: BlobRef) -> bytes:
         return self.blobs[ref.sha256]
 
-    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
-        self.children[pid] = purpose
+    def child_started(self, pid: int | None, purpose: str, marker: str = "") -> Callable[[], None]:
+        key = marker if pid is None else pid
+        self.children[key] = purpose
 
         def ended() -> None:
-            del self.children[pid]
+            del self.children[key]
 
         return ended
 

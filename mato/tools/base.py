@@ -67,8 +67,12 @@ class Surroundings(Protocol):
         """Journal a fact of the tool's own (the plan)."""
         ...
 
-    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
-        """Record a process group led by `pid`; call the result when it has ended."""
+    def child_started(self, pid: int | None, purpose: str) -> Callable[[], None]:
+        """Record a process group led by `pid`; call the result when it has ended.
+
+        `pid` None: the child is about to be started. It carries `call` as MATO_CALL, by which it
+        is found again should Mato end before its own record stands.
+        """
         ...
 
 

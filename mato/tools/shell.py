@@ -117,17 +117,20 @@ class _Run:
             os.fdopen(read_end, "rb", buffering=0),
         )
         try:
-            try:
-                process = await self._start(write_end)
-            finally:
-                os.close(write_end)
-            ended = self._around.child_started(process.pid, f"shell {self._around.call}")
-            try:
-                return await self._follow(process, reader)
-            finally:
-                ended()
+            with contextlib.ExitStack() as records:
+                try:
+                    # Before the start: between a start and its record a crash would lose it.
+                    records.callback(self._around.child_started(None, self._purpose))
+                    process = await self._start(write_end)
+                finally:
+                    os.close(write_end)
+                return await self._follow(process, reader, records)
         finally:
             transport.close()
+
+    @property
+    def _purpose(self) -> str:
+        return f"shell {self._around.call}"
 
     async def _start(self, output: int) -> asyncio.subprocess.Process:
         workspace: Workspace = self._around.workspace
@@ -156,7 +159,10 @@ class _Run:
             raise
 
     async def _follow(
-        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader
+        self,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        records: contextlib.ExitStack,
     ) -> _Outcome:
         leader = identity(process.pid)
         started = leader.started if leader is not None else None
@@ -165,6 +171,7 @@ class _Run:
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read(reader))
             try:
+                records.callback(self._around.child_started(process.pid, self._purpose))
                 async with asyncio.timeout(self._arguments.timeout_s):
                     await process.wait()
             except TimeoutError:

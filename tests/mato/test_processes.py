@@ -251,6 +251,17 @@ def test_a_daemon_ends_what_an_earlier_one_left(
     over(mine)
 
 
+def test_a_child_whose_number_never_got_on_record_is_found_by_its_marker(
+    tmp_path: Path, marker: str
+):
+    earlier, own = ChildRecords(tmp_path, 1), ChildRecords(tmp_path, 2)
+    earlier.started(None, "shell", marker)
+    lost = start("sleep", "60", marker=marker)
+    assert [record.purpose for record in own.end_leftovers()] == ["shell"]
+    over(lost)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_number_that_was_handed_out_again_or_another_boot_is_left_alone(
     tmp_path: Path, bystander: subprocess.Popen[bytes]
 ):

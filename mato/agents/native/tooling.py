@@ -106,8 +106,8 @@ class Around:
     async def record(self, body: Body) -> None:
         await self._sink.record(body, turn=self._turn)
 
-    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
-        return self._sink.child_started(pid, purpose)
+    def child_started(self, pid: int | None, purpose: str) -> Callable[[], None]:
+        return self._sink.child_started(pid, purpose, self._call)
 
     def close(self) -> None:
         """No more output comes."""

@@ -65,7 +65,7 @@ class JournalSink:
     async def read_blob(self, ref: BlobRef) -> bytes:
         return await self._journal.read_blob(ref)
 
-    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
+    def child_started(self, pid: int | None, purpose: str, marker: str = "") -> Callable[[], None]:
         return lambda: None
 
 

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from mato.protocol.methods import (
     Stop,
     Wait,
 )
-from mato.testing.daemon import Daemon
+from mato.testing.daemon import Daemon, running
 from mato_sessions.codec import from_json_line
 from mato_sessions.errors import DaemonError
 from mato_sessions.events import Event, TurnEnded
@@ -165,16 +166,38 @@ async def test_a_stop_while_a_model_process_is_still_starting_leaves_none(
     async with await daemon.client() as client:
         new = NewSession(cwd=str(folder), task="hello", agents=(wish,), env=env)
         await client.request(new)
-        await asyncio.to_thread(_until_a_child, daemon.paths.children)
+        children = daemon.paths.children
+        await asyncio.to_thread(_until, lambda: any(children.iterdir()), "a child is on record")
     await daemon.stop()
     assert daemon.leftovers() == []
 
 
-def _until_a_child(folder: Path) -> None:
-    """Wait until a child process has been put on record."""
+async def test_what_left_its_group_and_shell_is_ended_after_a_crash(tmp_path: Path) -> None:
+    (folder := tmp_path / "project").mkdir()
+    script = tmp_path / "leaving.toml"
+    command = "setsid sh -c 'echo $$ > pid.tmp; mv pid.tmp pid; exec sleep 600' & sleep 600"
+    script.write_text(
+        f"[[answer]]\ncalls = [ {{ name = 'shell', arguments = {{ command = {command!r} }} }} ]\n"
+    )
+    async with running(tmp_path / "home", {"MATO_MODEL": f"scripted:{script}"}) as daemon:
+        async with await daemon.client() as client:
+            await client.request(NewSession(cwd=str(folder), task="go", mode="full"))
+            await asyncio.to_thread(_until, (folder / "pid").exists, "the command has begun")
+        escaped = int((folder / "pid").read_text())
+        shell = identity(escaped)
+        assert shell is not None
+        await daemon.kill()
+        os.kill(shell.parent, signal.SIGKILL)
+        await asyncio.to_thread(_until, lambda: not _lives(shell.parent), "the shell has ended")
+        assert _lives(escaped)
+        await daemon.begin()
+        assert not _lives(escaped)
+
+
+def _until(reached: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + 20
-    while not list(folder.iterdir()):
-        assert time.monotonic() < end, "no child was started"
+    while not reached():
+        assert time.monotonic() < end, f"never: {what}"
         time.sleep(0.01)
 
 

@@ -26,7 +26,7 @@ class Around:
         self.on_disk_at_checkpoint: list[bytes | None] = []
         self.blobs: list[bytes] = []
         self.recorded: list[Body] = []
-        self.children: dict[int, str] = {}
+        self.children: dict[int | None, str] = {}
         self.on_child: Callable[[int], None] = lambda pid: None
         self.on_emit: Callable[[str], None] = lambda text: None
         self.on_checkpoint: Callable[[], None] = lambda: None
@@ -48,10 +48,11 @@ class Around:
     async def record(self, body: Body) -> None:
         self.recorded.append(body)
 
-    def child_started(self, pid: int, purpose: str) -> Callable[[], None]:
+    def child_started(self, pid: int | None, purpose: str) -> Callable[[], None]:
         self.children[pid] = purpose
-        self.on_child(pid)
-        return lambda: self.children.pop(pid) and None
+        if pid is not None:
+            self.on_child(pid)
+        return lambda: self.children.pop(pid, None) and None
 
 
 @pytest.fixture
