@@ -8,6 +8,7 @@ from mato.cli import output
 from mato.text import display
 from mato_sessions.events import (
     AgentExited,
+    AgentStateChanged,
     Event,
     ModelFailed,
     PermissionAnswered,
@@ -48,6 +49,8 @@ class Narrator:
         self._rest: dict[tuple[str, str], str] = {}
         """(agent, sort) → the unfinished line."""
         self._titles: dict[str, str] = {}
+        self._working: set[str] = set()
+        """Agents that work: what they then say of it is what they wait for."""
 
     def piece(self, piece: Piece) -> None:
         """Tell a live piece of reasoning or text; output and arguments wait for their facts."""
@@ -95,6 +98,12 @@ class Narrator:
                 self._line(agent, f"! {body.message}{again}")
             case TurnEnded() as body:
                 self._line(agent, f"— {body.reason}" + (f": {body.detail}" if body.detail else ""))
+            case AgentStateChanged(state="working") as body:
+                if agent in self._working:
+                    self._line(agent, f"· {body.evidence}")
+                self._working.add(agent)
+            case AgentStateChanged():
+                self._working.discard(agent)
             case AgentExited() as body:
                 self._line(agent, f"■ {body.reason}")
             case _:

@@ -115,6 +115,12 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """None: the price is not known. Zero: it costs nothing."""
 
 
+class WaitChunk(msgspec.Struct, frozen=True, tag="wait"):
+    """What is waited for, before the first other chunk ("queued behind 2")."""
+
+    text: str
+
+
 class ReasoningChunk(msgspec.Struct, frozen=True, tag="reasoning"):
     text: str
 
@@ -139,7 +145,7 @@ class FinishChunk(msgspec.Struct, frozen=True, tag="finish"):
     usage: Usage
 
 
-Chunk = ReasoningChunk | TextChunk | ArgumentsChunk | FinishChunk
+Chunk = WaitChunk | ReasoningChunk | TextChunk | ArgumentsChunk | FinishChunk
 
 
 class Model(Protocol):

@@ -35,13 +35,6 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     details: dict[str, Any] = {}
 
 
-class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """Child → daemon: where a request stands before its first chunk ("queued behind 2")."""
-
-    request: str
-    text: str
-
-
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
     """Child → daemon: the next chunk of an answer; a `FinishChunk` is the last."""
 
@@ -59,4 +52,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 ToChild = Ask | Cancel
-FromChild = Ready | Progress | Piece | Failed
+FromChild = Ready | Piece | Failed

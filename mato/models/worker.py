@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import msgspec
 
-from mato.models.base import Chunk, FinishChunk, ModelFault, ModelRequest
+from mato.models.base import Chunk, FinishChunk, ModelFault, ModelRequest, WaitChunk
 from mato.models.keys import without_keys
-from mato.models.wire import LIMIT_BYTES, Ask, Cancel, Failed, FromChild, Piece, Progress, Ready
+from mato.models.wire import LIMIT_BYTES, Ask, Cancel, Failed, FromChild, Piece, Ready
 from mato.processes import end_tree, identity
 from mato.rpc import framing
 from mato_sessions.errors import DaemonError
@@ -61,6 +61,10 @@ class WorkerModel:
     async def stream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
         """See `Model.stream`."""
         child = await self._living()
+        if not child.is_ready:
+            yield WaitChunk(f"the {self._name} process is starting")
+            # Whoever gives up waiting leaves the child to the others, and to `close`.
+            await child.ready()
         answer = child.ask(request)
         try:
             while True:
@@ -87,10 +91,7 @@ class WorkerModel:
                 raise ModelFault("refused", f"the {self._name} model is closed; Mato is stopping")
             if self._child is None or self._child.gone:
                 self._child = await self._start()
-            child = self._child
-        # Whoever gives up waiting leaves the child to the others, and to `close`.
-        await child.ready()
-        return child
+            return self._child
 
     async def _start(self) -> _Child:
         try:
@@ -138,6 +139,11 @@ class _Child:
     def gone(self) -> bool:
         """Whether it takes no more requests."""
         return self._stopping or self._ended.is_set()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes requests at once."""
+        return self._ready.is_set()
 
     async def ready(self) -> None:
         """Returns once it takes requests.
@@ -247,8 +253,6 @@ class _Child:
                     _log.info("model process %s (%s) is ready", self._name, name)
                     self._ready.set()
                     self._rest()  # whoever had it started may have gone
-                case Progress(request=request, text=text):
-                    _log.info("model request %s: %s", request, text)
                 case Piece(request=request, chunk=chunk):
                     await self._give(request, chunk)
                     if isinstance(chunk, FinishChunk):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 
@@ -17,6 +17,7 @@ from mato.models.base import (
     ModelRequest,
     ReasoningChunk,
     TextChunk,
+    WaitChunk,
 )
 from mato.models.sources import Models
 from mato_sessions.clock import Clock
@@ -40,7 +41,14 @@ class Answering:
     """Reads one stream of a model. `raw` has the calls' arguments as they came, by call id."""
 
     def __init__(
-        self, streams: Streams, clock: Clock, ids: Ids, turn: str, request: str, attempt: int
+        self,
+        streams: Streams,
+        clock: Clock,
+        ids: Ids,
+        turn: str,
+        request: str,
+        attempt: int,
+        waits: Callable[[str], Awaitable[None]],
     ) -> None:
         self._streams = streams
         self._clock = clock
@@ -48,6 +56,9 @@ class Answering:
         self._turn = turn
         self._request = request
         self._attempt = attempt
+        self._waits = waits
+        # Told what the answer waits for whenever that changes; "" once it begins.
+        self._waited = ""
         self._text: Stream | None = None
         self._reasoning: Stream | None = None
         self._calls: dict[int, _Writing] = {}
@@ -62,6 +73,9 @@ class Answering:
             chunks = models.get(request.choice).stream(request)
             try:
                 async for chunk in chunks:
+                    await self._wait(chunk.text if isinstance(chunk, WaitChunk) else "")
+                    if isinstance(chunk, WaitChunk):
+                        continue
                     if not self._first_us:
                         self._first_us = self._clock.mono_us() - self._begun_us
                     if isinstance(chunk, FinishChunk):
@@ -87,6 +101,11 @@ class Answering:
         await self._streams.drain()
         return self._done(finish)
 
+    async def _wait(self, text: str) -> None:
+        if text != self._waited:
+            self._waited = text
+            await self._waits(text)
+
     def _take(self, chunk: Chunk) -> None:
         match chunk:
             case TextChunk(text=text):
@@ -103,7 +122,7 @@ class Answering:
                     writing = self._calls[index] = self._new_call(name)
                 writing.raw.append(text)
                 writing.stream.feed(text)
-            case FinishChunk():
+            case FinishChunk() | WaitChunk():
                 pass
 
     def _open(self, kind: str) -> Stream:

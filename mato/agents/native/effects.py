@@ -20,6 +20,7 @@ from mato.agents.native.steps import (
     AskPerson,
     CancelWork,
     Input,
+    ModelWaits,
     QuestionFailed,
     QuestionReady,
     RetryDue,
@@ -93,6 +94,8 @@ class Effects:
         self._put = put
         self._raw: dict[str, str] = {}
         # Arguments of the newest answer's calls as they came; those in the journal are redacted.
+        self._asking = asyncio.Lock()
+        # Previews are made one after the other: people are asked in the order of the calls.
         self._work: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.Task[None] | None = None
 
@@ -151,8 +154,12 @@ class Effects:
             parameters=self._head.parameters,
             env=keys(around.environment()),
         )
+
+        async def waits(text: str) -> None:
+            await self._put(ModelWaits(command.request, command.attempt, text, self._now))
+
         answering = Answering(
-            self._streams, around.clock, around.ids, turn, command.request, command.attempt
+            self._streams, around.clock, around.ids, turn, command.request, command.attempt, waits
         )
         outcome = await answering.read(around.models, request)
         self._raw = answering.raw
@@ -167,19 +174,22 @@ class Effects:
         await self._put(AlarmRang(self._now))
 
     async def _preview(self, call: str, tool: Tool) -> None:
+        async with self._asking:
+            await self._put(await self._question(call, tool))
+
+    async def _question(self, call: str, tool: Tool) -> QuestionReady | QuestionFailed:
         try:
             arguments = self._around.registry.parse(tool, self._raw[call])
             preview = await tool.preview(arguments, self._around.workspace)
         except JournalError:
             raise
         except (ToolError, MatoError) as error:
-            await self._put(QuestionFailed(call, str(error), self._now))
+            return QuestionFailed(call, str(error), self._now)
         except Exception as error:
             _log.exception("the preview of %s failed", tool.name)
             message = f"{tool.name} failed inside: {type(error).__name__}: {error}"
-            await self._put(QuestionFailed(call, message, self._now))
-        else:
-            await self._put(QuestionReady(call, preview, self._now))
+            return QuestionFailed(call, message, self._now)
+        return QuestionReady(call, preview, self._now)
 
     async def _run_tool(self, command: RunTool, turn: str) -> None:
         around = self._around

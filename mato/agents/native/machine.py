@@ -32,6 +32,7 @@ from mato.agents.native.steps import (
     LookCame,
     ModelBroke,
     ModelDone,
+    ModelWaits,
     PersonAnswered,
     PromptCame,
     QuestionFailed,
@@ -49,6 +50,7 @@ from mato.agents.native.steps import (
 from mato.models import retry
 from mato_sessions.events import (
     AgentReconfigured,
+    AgentStateChanged,
     Event,
     ModelAnswered,
     ModelAsked,
@@ -157,6 +159,8 @@ def _take(work: Step, fact: Input) -> None:
             _model_done(work, fact)
         case ModelBroke():
             _model_broke(work, fact)
+        case ModelWaits():
+            _model_waits(work, fact)
         case RetryDue(request=request, attempt=attempt):
             turn = work.running("retrying", request, attempt)
             if turn is not None and turn.ending is None:
@@ -257,6 +261,13 @@ def _model_broke(work: Step, fact: ModelBroke) -> None:
             retry_after_s=fact.retry_after_s,
         )
     )
+
+
+def _model_waits(work: Step, fact: ModelWaits) -> None:
+    turn = work.running("asked", fact.request, fact.attempt)
+    if turn is not None and turn.ending is None and work.state.shown == "working":
+        evidence = fact.text or "the model answers"
+        work.record_in_turn(AgentStateChanged(state="working", evidence=evidence))
 
 
 def _question(work: Step, fact: QuestionReady | QuestionFailed | PersonAnswered) -> None:

@@ -95,6 +95,15 @@ class ModelBroke(msgspec.Struct, frozen=True):
     now_us: int
 
 
+class ModelWaits(msgspec.Struct, frozen=True):
+    """What `AskModel` waits for; "" when the answer has begun."""
+
+    request: str
+    attempt: int
+    text: str
+    now_us: int
+
+
 class RetryDue(msgspec.Struct, frozen=True):
     """The time of a `Wake` has come."""
 
@@ -158,6 +167,7 @@ Input = (
     | ReconfigureCame
     | ModelDone
     | ModelBroke
+    | ModelWaits
     | RetryDue
     | QuestionReady
     | QuestionFailed

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from mato.config import paths
-from mato.models.base import Chunk, ModelFault, ModelRequest
+from mato.models.base import Chunk, ModelFault, ModelRequest, WaitChunk
 from mato.models.embedded import llama
 from mato.models.embedded.answering import Answering
 from mato.models.pipes import Wire, claim_stdout, open_wire
-from mato.models.wire import Ask, Cancel, Failed, Piece, Progress, Ready
+from mato.models.wire import Ask, Cancel, Failed, Piece, Ready
 from mato_sessions.errors import MatoError
 
 
@@ -52,7 +52,7 @@ class Desk:
             await self._wire.write(Piece(name, chunk))
 
         def tell(text: str) -> None:
-            self._wire.post(Progress(name, text))
+            self._wire.post(Piece(name, WaitChunk(text)))
 
         try:
             await self._answering.answer(request, emit, tell)

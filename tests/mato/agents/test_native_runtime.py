@@ -11,7 +11,15 @@ import pytest
 
 from mato.agents.factory import build
 from mato.agents.native.runtime import NativeAgent
-from mato.models.base import ModelChoice, Usage
+from mato.models.base import (
+    Chunk,
+    FinishChunk,
+    ModelChoice,
+    ModelRequest,
+    TextChunk,
+    Usage,
+    WaitChunk,
+)
 from mato.models.scripted import ScriptedAnswer, ScriptedCall
 from mato.testing.models import OneModel, scripted
 from mato.testing.sink import MemorySink
@@ -175,6 +183,48 @@ async def test_a_denied_call_is_told_to_the_model_and_the_turn_goes_on(tmp_path:
         [failed] = stage.sink.bodies("tool.failed")
         assert failed.cause == "denied"
         assert not (tmp_path / "bad").exists()
+
+
+class Queue:
+    """A model in front of which others stand."""
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[Chunk]:
+        for text in ("queued behind 2", "queued behind 2", "queued behind 1"):
+            yield WaitChunk(text)
+        yield TextChunk("at last")
+        yield TextChunk(" it came")
+        yield FinishChunk("stop", Usage())
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_what_the_model_waits_for_is_evidence_while_it_lasts(tmp_path: Path) -> None:
+    async with on_stage(tmp_path, OneModel(Queue())) as stage:
+        assert await stage.turn("go") == "end_turn"
+        changes = stage.sink.bodies("agent.state_changed")
+        said = [body.evidence for body in changes if body.state == "working"]
+        assert said == ["prompted", "queued behind 2", "queued behind 1", "the model answers"]
+        [answered] = stage.sink.bodies("model.answered")
+        assert answered.text == "at last it came"
+
+
+async def test_people_are_asked_in_the_order_of_the_calls(tmp_path: Path) -> None:
+    # The first preview reads a large file, the others have nothing to read.
+    (tmp_path / "large.txt").write_text("line\n" * 100_000 + "end\n")
+    writes = (
+        call("edit", path="large.txt", old_text="line\nend", new_text="end"),
+        *(call("shell", command=f"echo {number}") for number in range(4)),
+        call("write", path="new.txt", content="new"),
+    )
+    models = scripted(ScriptedAnswer(calls=writes), ScriptedAnswer(text="ok"))
+    async with on_stage(tmp_path, models, mode="ask") as stage:
+        await stage.say("go")
+        await stage.sink.wait_for("permission.asked", len(writes))
+        [answered] = stage.sink.bodies("model.answered")
+        asked = [body.call for body in stage.sink.bodies("permission.asked")]
+        assert asked == [each.call for each in answered.calls]
+        await stage.agent.cancel()
 
 
 async def test_mode_read_denies_by_itself(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from mato.agents.native.steps import (
     LookCame,
     ModelBroke,
     ModelDone,
+    ModelWaits,
     PersonAnswered,
     PromptCame,
     QuestionFailed,
@@ -255,6 +256,22 @@ def test_a_turn_without_calls_ends_after_one_answer() -> None:
     world.answer(text="hi")
     assert world.reasons() == ["end_turn"]
     assert world.states() == ["starting", "idle", "working", "done"]
+
+
+def test_what_the_model_waits_for_is_shown_only_while_it_is_asked() -> None:
+    world = World().start()
+    world.prompt()
+    [asked] = world.asked
+    world.take(lambda now: ModelWaits(asked.request, 1, "queued behind 1", now))
+    assert world.bodies("agent.state_changed")[-1].evidence == "queued behind 1"
+    world.take(lambda now: ModelWaits(asked.request, 1, "", now))
+    assert world.bodies("agent.state_changed")[-1].evidence == "the model answers"
+    world.take(CancelCame)
+    world.take(lambda now: ModelWaits(asked.request, 1, "too late", now))
+    world.gone()
+    world.take(lambda now: ModelWaits(asked.request, 1, "much too late", now))
+    assert world.bodies("agent.state_changed")[-1].evidence == "turn ended: cancelled"
+    assert world.states() == ["starting", "idle", "working", "working", "working", "done"]
 
 
 def test_results_lead_to_the_next_request_with_all_their_seqs() -> None:

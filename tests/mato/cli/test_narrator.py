@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mato.cli.narrator import Narrator, seconds
-from mato_sessions.events import Body, Event, ModelAnswered, TextStreamed, TurnEnded
+from mato_sessions.events import (
+    AgentStateChanged,
+    Body,
+    Event,
+    ModelAnswered,
+    TextStreamed,
+    TurnEnded,
+)
+from mato_sessions.events.agent import AgentState
 from mato_sessions.pieces import Piece
 
 
@@ -63,3 +71,19 @@ def test_durations_are_for_people() -> None:
         "42 s",
         "3 min 5 s",
     ]
+
+
+def test_what_a_working_agent_waits_for_is_told_and_its_changes_of_state_are_not() -> None:
+    told: list[str] = []
+    narrator = Narrator({"a": "coder"}, told.append)
+    happened: list[tuple[AgentState, str]] = [
+        ("working", "prompted"),
+        ("working", "queued behind 2"),
+        ("blocked", "asks: shell"),
+        ("working", "allowed"),
+        ("done", "turn ended: end_turn"),
+        ("working", "prompted"),
+    ]
+    for state, evidence in happened:
+        narrator.event(fact(AgentStateChanged(state=state, evidence=evidence)))
+    assert told == ["· queued behind 2\n"]

@@ -10,14 +10,23 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mato.models.base import Chunk, FinishChunk, Message, ModelChoice, ModelFault, ModelRequest
+from mato.models.base import (
+    Chunk,
+    FinishChunk,
+    Message,
+    ModelChoice,
+    ModelFault,
+    ModelRequest,
+    TextChunk,
+    WaitChunk,
+)
 from mato.models.worker import WorkerModel
 
 CHILD = """
 import os, sys
 import msgspec
-from mato.models.base import FinishChunk, TextChunk, Usage
-from mato.models.wire import Ask, Cancel, Failed, Piece, Progress, Ready, ToChild
+from mato.models.base import FinishChunk, TextChunk, Usage, WaitChunk
+from mato.models.wire import Ask, Cancel, Failed, Piece, Ready, ToChild
 from mato.rpc.framing import pack, read_blocking
 
 def say(frame):
@@ -46,7 +55,8 @@ while True:
         say(Piece("cancelled", TextChunk(frame.request)))
         continue
     name, said = frame.request.request, frame.request.messages[-1].text
-    say(Progress(name, "queued"))
+    if said == "wait":
+        say(Piece(name, WaitChunk("queued behind 1")))
     if said == "fail":
         say(Failed(name, "rate_limit", "later", 3.5))
     elif said == "hang":
@@ -100,7 +110,8 @@ def asking(text: str) -> ModelRequest:
 
 
 async def answer(model: WorkerModel, text: str) -> list[Chunk]:
-    return [chunk async for chunk in model.stream(asking(text))]
+    chunks = [chunk async for chunk in model.stream(asking(text))]
+    return [chunk for chunk in chunks if not isinstance(chunk, WaitChunk)]
 
 
 async def test_requests_share_one_child_and_keep_their_answers_apart() -> None:
@@ -111,6 +122,14 @@ async def test_requests_share_one_child_and_keep_their_answers_apart() -> None:
         assert all(isinstance(chunks[-1], FinishChunk) for chunks in answers)
         assert len(watch.started) == 1
     assert watch.ended.is_set()
+
+
+async def test_what_a_request_waits_for_is_told_before_its_answer() -> None:
+    async with child(ECHO, Watch()) as model:
+        chunks = [chunk async for chunk in model.stream(asking("wait"))]
+        waits = [chunk.text for chunk in chunks if isinstance(chunk, WaitChunk)]
+        assert waits == ["the child process is starting", "queued behind 1"]
+        assert not isinstance(chunks[2], WaitChunk)
 
 
 async def test_keys_of_the_daemon_are_not_in_the_child() -> None:
@@ -163,7 +182,8 @@ async def test_a_command_that_is_not_there_is_a_fault() -> None:
 async def test_closing_ends_what_streams_and_takes_nothing_more() -> None:
     async with child(ECHO, Watch()) as model:
         stream = model.stream(asking("hang"))
-        assert await anext(stream)
+        assert isinstance(await anext(stream), WaitChunk)
+        assert isinstance(await anext(stream), TextChunk)
         await model.close()
         with pytest.raises(ModelFault):
             await anext(stream)
