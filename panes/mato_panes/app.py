@@ -16,14 +16,7 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from mato.config.settings import Settings
-from mato.protocol.methods import (
-    Answer,
-    Arrange,
-    Blob,
-    Looked,
-    Prompt,
-    Stop,
-)
+from mato.protocol.methods import Answer, Arrange, Blob, Looked, Prompt, Stop
 from mato.text import Shown, display
 from mato_panes import gate, messages
 from mato_panes.asking import Asking
@@ -40,6 +33,7 @@ from mato_panes.screens.picker import Choice
 from mato_panes.screens.workspace import Workspace
 from mato_panes.store import Overview
 from mato_panes.terminal import TerminalDriver, TerminalLost
+from mato_panes.typeahead import TypeAhead, Typed
 from mato_panes.widgets.sidebar import Sidebar
 from mato_panes.widgets.statusbar import StatusBar
 from mato_sessions.clock import Clock
@@ -100,6 +94,7 @@ class MatoApp(App[int]):
         self.ids = Ids(clock.wall_us)
         self.commands = Commands(self)
         self._keys = PrefixKeys(prefix.key)
+        self.typing = TypeAhead(self, self._press)
         self.asking = Asking(link, lambda sentence: self.workspace.say(sentence, "error"))
         self._saving = Saving(self._windows, self._arrange)
         self._title = ""
@@ -148,7 +143,13 @@ class MatoApp(App[int]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys of the table come before all widgets; while a dialog is open only Detach does."""
-        if not isinstance(event, events.Key) or event.is_forwarded:
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self.typing.typed(event)
+        else:
+            await super().on_event(event)
+
+    async def _press(self, event: Typed) -> None:
+        if isinstance(event, events.Paste):
             await super().on_event(event)
             return
         if self.screen is not self.workspace:
@@ -191,6 +192,7 @@ class MatoApp(App[int]):
 
     async def ask(self, screen: Screen[Result]) -> Result | None:
         """What the person answers to a dialog."""
+        self.typing.opening(screen)
         return await self.push_screen_wait(screen)
 
     def open_window(self, agent: str) -> None:

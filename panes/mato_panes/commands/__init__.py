@@ -45,4 +45,4 @@ class Commands:
         method = self._methods[binding.command]
         result = method(key) if binding.argument else method()
         if inspect.iscoroutine(result):
-            self._app.in_background(result)
+            self._app.typing.carry_out(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, TypeVar
 
 from textual import events
@@ -42,9 +42,13 @@ class Dialog(ModalScreen[Answer]):
     AUTO_FOCUS: ClassVar[str | None] = "#box *"
     leaving: ClassVar[frozenset[str]] = frozenset({"escape", "ctrl+c"})
     """Keys that leave the dialog without an answer."""
+    takes_typeahead: ClassVar[bool] = True
+    """Whether keys typed before it was on the screen count; they never decide a call."""
 
     def __init__(self, title: str, keys: str = "Esc leaves") -> None:
         super().__init__()
+        self.when_ready: Callable[[], None] = lambda: None
+        """Called once the dialog has the focus; keys typed ahead come after it."""
         self._title = display(title, newline=False)
         self._keys = display(keys, newline=False)
 
@@ -61,6 +65,9 @@ class Dialog(ModalScreen[Answer]):
     def say_keys(self, keys: str) -> None:
         """Change the line of keys."""
         self.query_one("#box").border_subtitle = Content(display(keys, newline=False))
+
+    def on_screen_resume(self) -> None:
+        self.call_after_refresh(self.when_ready)
 
     def on_key(self, event: events.Key) -> None:
         if event.key in self.leaving:

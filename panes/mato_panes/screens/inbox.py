@@ -37,6 +37,7 @@ class Inbox(Dialog[PendingCall]):
     finger that answers the next one. There is no default answer.
     """
 
+    takes_typeahead = False
     DEFAULT_CSS = """
     Inbox > #box { width: 112; height: 90%; }
     Inbox.-empty > #box { height: auto; width: 60; }
