@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
@@ -118,6 +118,8 @@ _WORDS: dict[object, str] = {
 def _describe(expected: Any) -> str:
     if get_origin(expected) is Literal:
         return ", ".join(repr(choice) for choice in get_args(expected))
+    if get_origin(expected) is Annotated:
+        return f"{_describe(get_args(expected)[0])} above 0"
     members = [member for member in get_args(expected) if member is not type(None)]
     if members and get_origin(expected) is not tuple:
         return " or ".join(_describe(member) for member in members)

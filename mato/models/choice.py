@@ -34,14 +34,20 @@ def choose(
     profile's or the config's model. `cwd` is what the path of a ``scripted:FILE`` is relative to.
 
     Raises:
-        UsageError: an endpoint without any model.
+        UsageError: an endpoint without any model, or one that is no address, or a flag's endpoint
+            with a model that has none.
     """
+    for url, where in ((flag_base_url, "--base-url"), (config_base_url, "base_url in the config")):
+        if url and not url.startswith(("http://", "https://")):
+            raise UsageError(
+                f"{where} is {url!r}; give an address that begins with http:// or https://"
+            )
     if flag_model:
-        return _named(flag_model, flag_base_url, "flag", cwd)
+        return _named(flag_model, flag_base_url, "flag", cwd, flag_base_url)
     if profile_model:
-        return _named(profile_model, flag_base_url, "profile", cwd)
+        return _named(profile_model, flag_base_url, "profile", cwd, flag_base_url)
     if config_model:
-        return _named(config_model, flag_base_url or config_base_url, "config", cwd)
+        return _named(config_model, flag_base_url or config_base_url, "config", cwd, flag_base_url)
     if flag_base_url or config_base_url:
         where = "--base-url" if flag_base_url else "base_url in the config"
         raise UsageError(f"{where} names an endpoint but no model; give --model too")
@@ -51,7 +57,12 @@ def choose(
     return EMBEDDED
 
 
-def _named(model: str, base_url: str, source: str, cwd: str) -> ModelChoice:
+def _named(model: str, base_url: str, source: str, cwd: str, given_url: str) -> ModelChoice:
+    local = model == EMBEDDED.model or model.startswith(_FILES)
+    if local and given_url:
+        raise UsageError(
+            f"{model!r} is no model of an endpoint; leave --base-url out, or give --model"
+        )
     if model == EMBEDDED.model:
         return ModelChoice(model, source=f"{source}: {EMBEDDED.source}")
     for prefix in _FILES:

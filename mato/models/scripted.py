@@ -121,7 +121,11 @@ def load(path: Path) -> Script:
         text = path.read_text()
         data: Any = msgspec.json.decode(text) if path.suffix == ".json" else tomllib.loads(text)
         return msgspec.convert(data, Script)
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
+    except OSError as error:
+        raise ConfigError(
+            f"the script {str(path)!r} cannot be read: {error.strerror}; check its path"
+        ) from error
+    except (ValueError, msgspec.MsgspecError) as error:
         raise ConfigError(f"the script {str(path)!r} cannot be used: {error}") from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -16,16 +16,20 @@ failed: the last turn ended badly. stopped: the agent has ended for good."""
 AgentKind = Literal["native"]
 
 
+_Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+_Amount = Annotated[float, msgspec.Meta(gt=0, le=1_000_000_000)]
+
+
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     """What ends a turn with a reason. None: no such limit."""
 
-    model_calls: int | None = 50
+    model_calls: _Count | None = 50
     """Model requests in one turn."""
-    tokens: int | None = None
+    tokens: _Count | None = None
     """Input + output tokens in one turn."""
-    cost_usd: float | None = None
+    cost_usd: _Amount | None = None
     """In one turn."""
-    wall_s: float | None = None
+    wall_s: _Amount | None = None
     """Of one turn, waiting for a person not counted."""
 
 

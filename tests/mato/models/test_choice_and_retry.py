@@ -44,6 +44,17 @@ def test_an_endpoint_without_a_model_is_refused() -> None:
             choose("", "http://c", KEYS, **given_urls)
 
 
+def test_what_is_no_endpoint_or_has_none_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--base-url is '/v1'; give an address"):
+        choose("", "", {}, flag_model="m", flag_base_url="/v1")
+    with pytest.raises(UsageError, match="base_url in the config"):
+        choose("m", "localhost:8080", {})
+    for model in ("embedded", "scripted:/a", "recorded:/a"):
+        with pytest.raises(UsageError, match="leave --base-url out"):
+            choose("", "", {}, flag_model=model, flag_base_url="http://f")
+        assert choose(model, "http://c", {}).base_url == ""
+
+
 def test_files_are_found_from_the_persons_folder() -> None:
     assert choose("", "", {}, flag_model="scripted:a.toml", cwd="/w").model == "scripted:/w/a.toml"
     assert choose("recorded:/x/y", "", {}, cwd="/w").model == "recorded:/x/y"

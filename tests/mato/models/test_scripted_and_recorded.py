@@ -173,7 +173,7 @@ def test_scripts_may_be_json_and_must_be_there(tmp_path: Path) -> None:
     file = tmp_path / "script.json"
     file.write_text('{"answer": [{"text": "hi"}]}')
     model_of("scripted", file)
-    with pytest.raises(ConfigError, match="cannot be used"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         model_of("scripted", tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="absolute"):
         model_of("scripted", "relative.toml")
