@@ -51,8 +51,8 @@ def run(wish: starting.Wish, *, as_json: bool) -> int:
         if outcome.reason != "end_turn":
             detail = f": {outcome.detail}" if outcome.detail else ""
             raise TurnFailed(
-                f"the turn of {names[outcome.agent]} ended with {outcome.reason}{detail};"
-                f" `mato attach {made['name']}` shows it"
+                f"{names[outcome.agent]} did not finish ({outcome.reason}){detail};"
+                f" `mato attach {made['name']}` shows what was done"
             )
     return 0
 

@@ -183,9 +183,9 @@ def stop(target: str) -> int:
     session, agent = split(target)
     names = request("agent.stop", {"session": session, "agent": agent})["agents"]
     if not names:
-        output.note("no turn was running")
+        output.note(f"nothing to stop: no turn was running in {target}")
     for name in names:
-        output.say(f"stopped {name}")
+        output.say(f"ended the turn of {name}; the agent waits for a prompt")
     return 0
 
 
@@ -194,7 +194,7 @@ def kill(target: str) -> int:
     session, agent = split(target)
     names = request("agent.kill", {"session": session, "agent": agent})["agents"]
     if not names:
-        output.note("no agent was alive")
+        output.note(f"nothing to end: no agent of {target} was alive")
     for name in names:
         output.say(f"ended {name}; its record stays")
     return 0

@@ -150,7 +150,9 @@ class FrontDesk:
         session = self._roster.session(request.session)
         agents = self._roster.agents(session, request.agent)
         if not agents:
-            raise UsageError(f"session {session.name!r} has no agents to wait for")
+            raise UsageError(
+                f"session {session.name!r} has no agents to wait for; `mato ls` lists them"
+            )
         turn = request.turn
         if turn:
             agents = [self._owner(session, agents, turn) or await self._past(session, turn)]
@@ -158,7 +160,10 @@ class FrontDesk:
             living = [agent for agent in agents if agent.state != "stopped"]
             if not living:
                 gone = ", ".join(repr(agent.name) for agent in agents)
-                raise UsageError(f"{gone} has ended and will not be {request.until} any more")
+                raise UsageError(
+                    f"{gone} has ended and will never be {request.until}; "
+                    "`mato new` starts another one"
+                )
             agents = living
         chosen = [agent.id for agent in agents]
         try:
@@ -199,7 +204,9 @@ class FrontDesk:
                         reason = RETURNED
             position = page[-1].position
         if not owner:
-            raise UnknownName(f"session {session.name!r} has no turn {turn!r}")
+            raise UnknownName(
+                f"session {session.name!r} has no turn {turn!r}; `mato send` prints a turn's id"
+            )
         self._roster.waiting.of(owner).recall(turn, reason)
         return self._roster.agent(session, owner)
 

@@ -42,7 +42,9 @@ def _nearest(what: str, query: str, candidates: Mapping[str, str]) -> str:
     if near:
         return "did you mean " + " or ".join(repr(by_folded[name]) for name in near) + "?"
     shown = ", ".join(repr(name) for name in names[:5])
-    return f"there is {shown}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"there {'is' if len(names) == 1 else 'are'} {shown}" + (
+        f" and {len(names) - 5} more" if len(names) > 5 else ""
+    )
 
 
 def check(what: str, name: str, taken: Iterable[str] = ()) -> str:

@@ -92,8 +92,11 @@ class Roster:
             UnknownName: no such call waits, or several.
         """
         waiting = {call.call: call for call in self.catalog.pending()}
-        if not waiting:
-            raise UnknownName(f"no call {query!r} is waiting; nothing is")
+        if not any(query and key.startswith(query) for key in waiting):
+            raise UnknownName(
+                f"no call {query!r} waits: it is answered already, its turn has ended, or there "
+                "was none; `mato inbox` lists those that wait"
+            )
         return waiting[names.find("call", query, dict.fromkeys(waiting, ""))]
 
     def session_names(self) -> set[str]:

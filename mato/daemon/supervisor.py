@@ -129,7 +129,7 @@ class Supervisor:
         assert found is not None, "its spawning is in the journal"
         _, summary = found
         if summary.state == "stopped":
-            raise UsageError(f"agent {summary.name!r} has ended; start another one")
+            raise UsageError(f"agent {summary.name!r} has ended; `mato new` starts another one")
         if agent not in self._branches:
             sink = AgentSink(session, agent, self._journal, self._bus, self._records)
             self._branches[agent] = Branch(

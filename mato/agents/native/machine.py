@@ -180,7 +180,7 @@ def _take(work: Step, fact: Input) -> None:
 def _prompt(work: Step, fact: PromptCame) -> None:
     state = work.state
     if state.suspended or state.closing is not None or state.exited:
-        work.command(Refuse(fact.turn, "this agent has ended; start another one"))
+        work.command(Refuse(fact.turn, "this agent has ended; `mato new` starts another one"))
     elif not state.busy:
         ending.claim(work, Queued(fact.turn, fact.blocks))
     elif len(state.queue) >= QUEUE_LIMIT:

@@ -58,7 +58,7 @@ from mato_sessions.redact import Redactor
 
 _INBOX = 1024
 """Inputs that may wait; whoever gives one more waits."""
-_ENDED = "the agent has ended; start another one"
+_ENDED = "the agent has ended; `mato new` starts another one"
 
 _Item = tuple[Input | Event, asyncio.Future[bool] | None]
 """The future is set when all that follows at once is journaled; of a cancel, at the turn's end."""
@@ -141,7 +141,8 @@ class NativeAgent:
         found = turn.open(call) if turn else None
         if found is None or found.status != "waiting":
             raise UnknownName(
-                f"no call {call!r} is waiting here; `mato inbox` lists those that are"
+                f"call {call!r} has just been answered, or its turn has ended; `mato inbox` lists "
+                "those that wait"
             )
         await self._ask(PersonAnswered(call, allowed, rule, self._now))
 

@@ -29,7 +29,7 @@ def test_a_session_is_found_by_id_beginning_or_name(query: str, found: str) -> N
     [
         ("fix-logn", "did you mean 'fix-login'"),
         ("WRITE-DOCS", "did you mean 'write-docs'"),
-        ("zzz", "there is 'fix-login'"),
+        ("zzz", "there are 'fix-login'"),
         ("s-01", "means several sessions: s-01-aaaa, s-01-bbbb"),
         ("", "no session ''"),
     ],

@@ -15,7 +15,15 @@ from mato.protocol import methods as m
 from mato.testing.daemon import Daemon
 from mato_sessions.codec import from_json_line, unpack
 from mato_sessions.errors import JournalError, MatoError, TimedOut, UnknownName, UsageError
-from mato_sessions.events import Event, PermissionAnswered, ToolFailed, ToolFinished, TurnEnded
+from mato_sessions.events import (
+    Event,
+    ModelAnswered,
+    ModelFailed,
+    PermissionAnswered,
+    ToolFailed,
+    ToolFinished,
+    TurnEnded,
+)
 from mato_sessions.events.session import PaneNode, SplitNode, WindowNode
 
 
@@ -110,7 +118,7 @@ async def test_unknown_names_offer_the_nearest(daemon: Daemon, folder: Path) -> 
             (m.Prompt(session="fix-logn", text="x"), "did you mean 'fix-login'"),
             (m.Prompt(session="fix-login", agent="codr", text="x"), "did you mean 'coder'"),
             (m.Events(session="nothing-like-it"), "there is 'fix-login'"),
-            (m.Answer(call="c-1", allowed=True, rule=""), "nothing is"),
+            (m.Answer(call="c-1", allowed=True, rule=""), "`mato inbox` lists those that wait"),
             (m.Wait(session="fix-login", until="ended", turn="t-none"), "no turn 't-none'"),
             (
                 m.NewSession(cwd=str(folder), agents=(m.AgentWish(profile="codr"),)),
@@ -123,6 +131,53 @@ async def test_unknown_names_offer_the_nearest(daemon: Daemon, folder: Path) -> 
             assert said in str(caught.value)
         by_prefix = await client.request(m.Events(session=new.session[:-3]))
         assert by_prefix.session == new.session
+
+
+async def test_a_model_that_fails_says_what_to_change_and_another_takes_the_next_turn(
+    daemon: Daemon, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text("[[answer]]\ntext = 'the other one'\n")
+    wish = m.AgentWish(model="scripted:/nowhere/script.toml")
+    async with await daemon.client() as client:
+        new = await client.request(
+            m.NewSession(cwd=str(folder), name="s", task="hello", agents=(wish,))
+        )
+        await client.request(m.Wait(session="s", until="failed", timeout_s=10))
+        change = m.Reconfigure(session="s", agent="coder", model=f"scripted:{other}", mode="read")
+        await client.request(change)
+        [session] = (await client.request(m.ListSessions())).sessions
+        assert (session.agents[0].model, session.agents[0].mode) == (f"scripted:{other}", "read")
+        turn = (await client.request(m.Prompt(session="s", agent="", text="again"))).turn
+        await client.request(m.Wait(session="s", until="ended", turn=turn, timeout_s=10))
+        lines = (await client.request(m.Events(session=new.session))).lines
+    bodies = [from_json_line(line.encode()).body for line in lines]
+    [failed] = [body for body in bodies if isinstance(body, ModelFailed)]
+    assert "'/nowhere/script.toml' cannot be read" in failed.message
+    assert "check its path" in failed.message
+    assert [body.text for body in bodies if isinstance(body, ModelAnswered)] == ["the other one"]
+
+
+async def test_flags_reach_the_agent_and_wrong_ones_are_refused(
+    daemon: Daemon, folder: Path
+) -> None:
+    def asking(**wish: Any) -> m.NewSession:
+        return m.NewSession(cwd=str(folder), agents=(m.AgentWish(**wish),), mode="edit")
+
+    async with await daemon.client() as client:
+        await client.request(asking(model="fake-1", base_url="http://127.0.0.1:9/v1"))
+        [session] = (await client.request(m.ListSessions())).sessions
+        [agent] = session.agents
+        assert (agent.model, agent.base_url, agent.model_source, agent.mode) == (
+            "fake-1", "http://127.0.0.1:9/v1", "flag", "edit",
+        )  # fmt: skip
+        for wrong, said in (
+            ({"model": "m", "base_url": "/v1"}, "begins with http"),
+            ({"model": "embedded", "base_url": "http://x"}, "leave --base-url out"),
+            ({"base_url": "http://x"}, "leave --base-url out"),
+        ):
+            with pytest.raises(UsageError, match=said):
+                await client.request(asking(**wrong))
 
 
 async def test_a_session_can_be_renamed_and_arranged(daemon: Daemon, folder: Path) -> None:
@@ -204,7 +259,7 @@ async def test_stop_ends_the_turn_and_kill_the_agent(daemon: Daemon, folder: Pat
         assert (await _ended(client, "pair")).states == {"one": "stopped", "two": "stopped"}
         with pytest.raises(UsageError, match="'one' has ended"):
             await client.request(m.Prompt(session="pair", agent="one", text="hello"))
-        with pytest.raises(UsageError, match="will not be idle any more"):
+        with pytest.raises(UsageError, match="will never be idle"):
             await client.request(m.Wait(session="pair", until="idle"))
         events = await _events(client, "pair")
         assert {e.turn for e in events if isinstance(e.body, TurnEnded)} == set(new.turns)
