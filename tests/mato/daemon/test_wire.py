@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from mato.client.connection import Client
 from mato.protocol.methods import ListSessions, NewSession, Status
-from mato.testing.daemon import Daemon
+from mato.testing.daemon import Daemon, running
 
 HELLO = {"protocol": 1, "mato": "0", "client": "raw"}
 
@@ -155,12 +156,17 @@ async def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-async def test_another_user_is_not_served(daemon: Daemon) -> None:
-    # The folder and the socket are opened wide on purpose: the credentials alone must hold.
-    runtime = daemon.paths.runtime
-    mode = runtime.stat().st_mode
-    runtime.chmod(0o755)
-    daemon.paths.socket.chmod(0o666)
+async def test_another_user_is_not_served(tmp_path: Path) -> None:
+    # Folders of its own: those opened wide below must not be those of other tests.
+    with tempfile.TemporaryDirectory(prefix="mato-", dir="/tmp") as runtime:
+        async with running(tmp_path / "home", {"XDG_RUNTIME_DIR": runtime}) as daemon:
+            # Opened wide on purpose: the credentials alone must hold.
+            for place in (Path(runtime), daemon.paths.runtime, daemon.paths.socket):
+                os.chmod(place, 0o777)
+            await _a_stranger_calls(daemon)
+
+
+async def _a_stranger_calls(daemon: Daemon) -> None:
     code = (
         "import os, socket, sys\n"
         "os.setgid(65534); os.setuid(65534)\n"
@@ -171,16 +177,12 @@ async def test_another_user_is_not_served(daemon: Daemon) -> None:
         "except ConnectionError:\n"
         "    print(0)\n"
     )
-    try:
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-I", "-c", code, str(daemon.paths.socket)],
-            capture_output=True,
-            text=True,
-        )
-    finally:
-        runtime.chmod(mode)
-        daemon.paths.socket.chmod(0o600)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-I", "-c", code, str(daemon.paths.socket)],
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.strip() == "0", done.stderr
     assert "refused a connection of user 65534" in daemon.paths.log.read_text()
     await _works(daemon)
