@@ -36,9 +36,13 @@ def note(text: str) -> None:
 
 def harmless_json(line: str) -> str:
     """The same JSON with every character that a terminal could act on as a ``\\u`` escape."""
-    if line.isprintable():
+    if line.isascii() and line.isprintable():
         return line
-    return "".join(c if c.isprintable() else _escape(c) for c in line)
+    return "".join(c if c.isascii() and c.isprintable() else _harmless(c) for c in line)
+
+
+def _harmless(character: str) -> str:
+    return character if display(character) == character else _escape(character)
 
 
 def _escape(character: str) -> str:

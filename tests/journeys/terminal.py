@@ -138,8 +138,9 @@ class Terminal:
             ["tmux", "-L", self.socket, "kill-server"],
             capture_output=True, env=self._env, timeout=30, check=False,
         )  # fmt: skip
-        with self._control:  # closes its pipes and waits for it
-            pass
+        # It may hang on a full pipe of output that nobody has waited for.
+        with self._control:
+            self._control.kill()
 
     def __enter__(self) -> Terminal:
         return self

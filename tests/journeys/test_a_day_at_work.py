@@ -58,7 +58,7 @@ def test_a_denied_call_does_nothing_and_the_agent_goes_on(machine: Machine) -> N
     terminal = machine.open("attach", session)
     terminal.wait("pears.txt")
     terminal.keys("C-b", "i")
-    terminal.wait("coder")
+    terminal.wait("─ Inbox ")
     terminal.type("d")
     terminal.keys("Escape")
     terminal.wait("That was it.")
@@ -80,7 +80,7 @@ def test_approve_and_deny_work_from_the_command_line(machine: Machine) -> None:
         machine.run("wait", session, "--until", "ended", "--timeout", "20")
         assert (machine.project / "pears.txt").exists() is exists
         assert machine.json("inbox") == []
-    assert "waiting" in machine.run("approve", call["call"], code=3)
+    assert "answered already" in machine.run("approve", call["call"], code=3)
 
 
 def test_stop_keeps_the_partial_text_and_leaves_no_process(machine: Machine) -> None:
@@ -114,7 +114,7 @@ def test_stop_keeps_the_partial_text_and_leaves_no_process(machine: Machine) -> 
     terminal.type("count for me")
     terminal.keys("Enter")
     terminal.wait("one more one more")
-    assert machine.run("stop", session) == "stopped coder\n"
+    assert "ended the turn of coder" in machine.run("stop", session)
     machine.run("wait", session, "--until", "ended", "--timeout", "5")
     captured = machine.run("capture", session)
     assert captured.count("one more") > 2

@@ -42,6 +42,17 @@ def reached(number: int) -> Callable[[str], bool]:
     return lambda screen: max(told(screen), default=0) >= number
 
 
+def whole(rows: int) -> Callable[[str], bool]:
+    """Whether a screen has header and status bar where they belong at this height."""
+
+    def holds(screen: str) -> bool:
+        lines = screen.splitlines()
+        at_work = any(word in line for line in lines[:1] for word in ("working", "done", "idle"))
+        return len(lines) == rows and at_work and "1:main*" in lines[-1]
+
+    return holds
+
+
 def begin(machine: Machine, upto: int = 150, rate: int = 40) -> str:
     """A session whose agent counts; returns its id."""
     machine.script(counting(upto, rate))
@@ -97,7 +108,8 @@ def test_windows_panes_and_names_are_there_after_the_daemon_was_started_again(
     machine: Machine,
 ) -> None:
     machine.script(counting(3, 0))
-    session = machine.json("new", "count", "--name", "orchard", "--agent", "coder", "--agent", "reader")["session"]  # fmt: skip
+    two = ("--agent", "coder", "--agent", "reader")
+    session = machine.json("new", "count", "--name", "orchard", *two)["session"]
     end(machine, session)
     terminal = machine.open("attach", session, size=(120, 40))
     terminal.wait(lambda screen: screen.count("n3.") == 2)
@@ -135,7 +147,8 @@ def test_a_turn_that_the_daemon_s_end_has_cut_is_marked_and_can_be_prompted_on(
     terminal.wait("Hello again.")
     numbers = told(end(machine, session))
     assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) >= 20
+    # What a live piece showed in the last 250 ms before a crash may not be in the journal.
+    assert len(numbers) >= (20 if way == "stop" else 5)
     seen = [e for e in machine.events(session) if e["kind"] == "turn.ended"]
     assert [e["body"]["reason"] for e in seen] == ["interrupted", "end_turn"]
 
@@ -162,10 +175,7 @@ def test_the_screen_stays_whole_while_it_is_resized_during_a_stream(machine: Mac
     terminal.wait(reached(5))
     for size in [(200, 60), (80, 24)] * 4:
         terminal.resize(*size)
-        terminal.wait(lambda screen, rows=size[1]: screen.rstrip().count("\n") == rows - 1)
-        screen = terminal.screen()
-        assert "working" in screen or "done" in screen
-        assert "1:main*" in screen.splitlines()[size[1] - 1]
+        terminal.wait(whole(size[1]))
     terminal.wait(reached(300))
     assert told(end(machine, session)) == list(range(1, 301))
 

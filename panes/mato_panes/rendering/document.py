@@ -55,10 +55,13 @@ class _Counts:
 
 @dataclass
 class Document:
-    """The lines of `entries` in `width` cells."""
+    """The lines of the entries of `source` in `width` cells."""
 
-    entries: Sequence[AnyEntry]
+    source: Sequence[AnyEntry]
+    """Goes on growing and shrinking by itself."""
     width: int
+    entries: list[AnyEntry] = field(default_factory=list[AnyEntry], init=False)
+    """Those of `source` that `update` has taken in: a key may come before it has."""
     sizes: list[int] = field(default_factory=list[int])
     """Height of each entry with the gap before it; exact once it was looked at."""
     total: int = 0
@@ -75,14 +78,15 @@ class Document:
         self._second = 0
         self._kept = 0
         self.width = max(LEAST_WIDTH, self.width)
-        self.update(range(len(self.entries)))
+        self.update(range(len(self.source)))
 
     # --- what has changed -------------------------------------------------------------------
 
     def update(self, changed: Iterable[int]) -> None:
         """Take in that the entries at these indices, ascending, are new or different."""
-        count = len(self.entries)
+        count = len(self.source)
         if count < len(self._blocks):
+            del self.entries[count:]
             for block in self._blocks[count:]:
                 self._kept -= len(block.body or ())
             del self._blocks[count:]
@@ -96,7 +100,8 @@ class Document:
             self._changed(index)
 
     def _changed(self, index: int) -> None:
-        entry = self.entries[index]
+        entry = self.source[index]
+        self.entries[index : index + 1] = [entry]
         if index >= len(self._blocks):
             self._blocks.append(_Block(entry.key))
             self.sizes.append(0)

@@ -194,7 +194,7 @@ def _prompt(entry: PromptEntry, view: View) -> list[Line]:
     if entry.status == "queued":
         lines += wrap([("queued: sent when this turn ends", "dim")], view.width, first=_INDENTED)
     elif entry.status == "returned":
-        note = f"not sent: {display(entry.note)}" if entry.note else "not sent"
+        note = f"not sent: {display(entry.note, newline=False)}" if entry.note else "not sent"
         lines += wrap([(note, "warning")], view.width, first=(("↩ ", "warning"),), rest=_INDENTED)
     return lines
 
@@ -212,7 +212,8 @@ def _plan(entry: PlanEntry, view: View) -> list[Line]:
 
 
 def _end(entry: TurnEndEntry, view: View) -> list[Line]:
-    glyph, role, word = _ENDS.get(entry.reason, ("■", "warning", display(entry.reason)))
+    other = ("■", "warning", display(entry.reason, newline=False))
+    glyph, role, word = _ENDS.get(entry.reason, other)
     took = f" · {words.duration(entry.duration_us)} "
     head = clip(((f"{glyph} ", role), (word, role), (took, "dim")), view.width)
     lines: list[Line] = [(*head, ("─" * (view.width - cells(head)), "faint"))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from rich.cells import get_character_cell_size
@@ -133,13 +133,10 @@ class Paint:
             spans = overlaid(spans, keep, None, None)
             short = room - len(look.badge) - sum(map(_cells, spans))
             spans += [(" " * short, self.base), (look.badge, styles["badge"])]
-        mark = ("▎", styles["cursor"]) if look.cursor else (" ", self.base)
-        segments = [Segment(*mark), *(Segment(text, style) for text, style in spans if text)]
+        spans.insert(0, ("▎", styles["cursor"]) if look.cursor else (" ", self.base))
         if bar:
-            segments.append(
-                Segment("▐", styles["thumb"]) if look.thumb else Segment(" ", self.base)
-            )
-        return Strip(segments, width)
+            spans.append(("▐", styles["thumb"]) if look.thumb else (" ", self.base))
+        return Strip(joined(spans), width)
 
     def _marked(
         self, spans: list[tuple[str, Style]], line: Line, look: Look
@@ -157,6 +154,19 @@ class Paint:
 
 def _cells(span: tuple[str, Style]) -> int:
     return sum(map(get_character_cell_size, span[0]))
+
+
+def joined(spans: Iterable[tuple[str, Style]]) -> list[Segment]:
+    """The spans as segments, as few as their styles allow: each costs some forty bytes."""
+    segments: list[Segment] = []
+    for text, style in spans:
+        if not text:
+            continue
+        if segments and segments[-1].style is style:
+            segments[-1] = Segment(segments[-1].text + text, style)
+        else:
+            segments.append(Segment(text, style))
+    return segments
 
 
 def index_at(text: str, cell: int) -> int:

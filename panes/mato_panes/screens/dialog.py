@@ -67,7 +67,10 @@ class Dialog(ModalScreen[Answer]):
         self.query_one("#box").border_subtitle = Content(display(keys, newline=False))
 
     def on_screen_resume(self) -> None:
-        self.call_after_refresh(self.when_ready)
+        if self.takes_typeahead:
+            self.call_after_refresh(self.when_ready)
+        else:
+            self.when_ready()  # before its first picture: what is typed after that has seen it
 
     def on_key(self, event: events.Key) -> None:
         if event.key in self.leaving:
