@@ -7,9 +7,9 @@ from collections import deque
 
 from mato.cli import output
 from mato.client import quick
-from mato.config.paths import find
+from mato.config.paths import Paths, find
 from mato.text import display
-from mato_sessions.errors import DaemonError
+from mato_sessions.errors import DaemonError, NoDaemon, VersionMismatch
 
 PATIENCE_S = 20.0
 """How long a stopping daemon may take: tools get 2 s, the journal its last checkpoint."""
@@ -27,13 +27,28 @@ def stop() -> int:
     paths = find()
     try:
         pid: int = quick.request(paths, "daemon.status", {}, start=False)["pid"]
-    except DaemonError:
+    except NoDaemon:
         output.note("no daemon was running")
         return 0
+    except DaemonError as error:
+        return _end(paths, error)
     quick.request(paths, "daemon.stop", {}, start=False)
     if not _ended(pid):
         raise DaemonError(f"the daemon (pid {pid}) is still stopping; see `mato daemon logs`")
     output.say(f"stopped  pid {pid}")
+    return 0
+
+
+def _end(paths: Paths, why: DaemonError) -> int:
+    """End a daemon that cannot be asked to: deaf, or of another version."""
+    from mato.daemon import lock
+
+    # One of another version gets the time to end its turns; a deaf one would not use it.
+    patience_s = PATIENCE_S if isinstance(why, VersionMismatch) else 3.0
+    pid = lock.end(paths.lock, patience_s)
+    if pid is None:
+        raise why
+    output.say(f"ended  pid {pid}, which could not be asked to stop")
     return 0
 
 

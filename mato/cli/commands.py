@@ -18,7 +18,8 @@ A terminal workspace in which many AI agents work at once.
 or a new one. A session is named by its name or id, an agent as SESSION:AGENT.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 unknown name, 4 no daemon,
-5 timed out, 6 journal, 7 the turn did not end well, 130 interrupted.
+5 timed out, 6 journal, 7 the turn did not end well, 130 interrupted, 141 the reader of a pipe
+has gone.
 """
 
 app = typer.Typer(
@@ -77,6 +78,9 @@ def run(argv: list[str]) -> int:
         return 2
     except (typer.Abort, EOFError):
         return 130
+    except SystemExit as stop:
+        # Its own answer to a reader that has gone; `mato.entry` has one for all commands.
+        raise BrokenPipeError from stop
     except typer.Exit as stop:
         return stop.exit_code
     return result if isinstance(result, int) else 0

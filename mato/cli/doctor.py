@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -12,10 +13,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from mato.cli import output
+from mato.cli import output, target
 from mato.config.load import load
 from mato.config.paths import Paths, find
-from mato_sessions.errors import ConfigError, DaemonError, MatoError
+from mato_sessions.errors import (
+    ConfigError,
+    DaemonError,
+    JournalError,
+    MatoError,
+    UsageError,
+)
 
 LOW_DISK_BYTES = 500 * 1024 * 1024
 MARKS = {"ok": "✓", "note": "·", "fault": "✗"}
@@ -54,6 +61,7 @@ def _findings() -> Iterator[Finding]:
         _folders,
         _settings,
         _sqlite,
+        _journal,
         _disk,
         _kernel,
         _tmux,
@@ -110,6 +118,20 @@ def _sqlite(_: Paths) -> Iterator[Finding]:
         yield Finding("sqlite", "note", f"{text}: open the journal with other programs read-only")
 
 
+def _journal(paths: Paths) -> Iterator[Finding]:
+    if not paths.journal.exists():
+        yield Finding("journal", "ok", f"{paths.journal} (made when needed)")
+        return
+    from mato_sessions import database
+
+    try:
+        asyncio.run(database.inspect(paths.journal, len(database.bundled_migrations())))
+    except JournalError as error:
+        yield Finding("journal", "fault", str(error))
+    else:
+        yield Finding("journal", "ok", str(paths.journal))
+
+
 def _disk(paths: Paths) -> Iterator[Finding]:
     place = paths.state
     while not place.exists() and place != place.parent:
@@ -126,7 +148,7 @@ def _kernel(_: Paths) -> Iterator[Finding]:
     from mato.tools.workspace import Workspace
 
     try:
-        with Workspace(Path.cwd()) as workspace:
+        with Workspace(Path(target.folder())) as workspace:
             workspace.stat(".")
     except MatoError as error:
         yield Finding("kernel", "fault", str(error))
@@ -152,7 +174,11 @@ def _models(paths: Paths) -> Iterator[Finding]:
         settings = load(paths)
     except ConfigError:
         return
-    choice = choose(settings.model, settings.base_url, os.environ)
+    try:
+        choice = choose(settings.model, settings.base_url, os.environ)
+    except UsageError as error:
+        yield Finding("model", "fault", str(error))
+        return
     yield Finding("model", "ok", f"{choice.model}, by {choice.source}")
     found = sorted(keys(os.environ))
     yield Finding("keys", "ok" if found else "note", ", ".join(found) or "none in the environment")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
-from mato.cli import output
+from mato.cli import output, target
 from mato.client import quick
 from mato.config.paths import find
 from mato.config.trust import Trust
-from mato_sessions.errors import UsageError
 
 
 def show(as_json: bool) -> int:
     """Print the agent profiles that can be started here."""
-    params = {"cwd": os.path.realpath(".")}
+    params = {"cwd": target.folder()}
     profiles: list[dict[str, Any]] = quick.request(find(), "profile.list", params, start=True)[
         "profiles"
     ]
@@ -42,9 +40,7 @@ def show(as_json: bool) -> int:
 
 def trust(folder: str, *, remove: bool) -> int:
     """Trust a folder's own instructions from the next session on, or no longer."""
-    place = Path(folder)
-    if not place.is_dir():
-        raise UsageError(f"{folder!r} is not a folder; give one that exists")
+    place = Path(target.folder(folder))
     known = Trust(find())
     if remove:
         known.untrust(place)

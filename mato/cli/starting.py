@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mato.cli import output
+from mato.cli.target import folder
 from mato.client import quick
 from mato.config.load import load
 from mato.config.paths import Paths, find
@@ -35,7 +35,7 @@ def open_path(path: str) -> int:
     """Attach to the last session of a folder, or to a new one."""
     _need_terminal()
     paths = find()
-    cwd = os.path.realpath(path)
+    cwd = folder(path)
     sessions = _sessions(paths)
     here = [session for session in sessions if session["cwd"] == cwd]
     if here:
@@ -100,9 +100,7 @@ def resolve(name: str, sessions: Iterable[Data]) -> Data:
 
 def create(paths: Paths, wish: Wish) -> Data:
     """Ask the daemon for a session; the result of ``session.new``."""
-    cwd = os.path.realpath(wish.cwd or ".")
-    if not Path(cwd).is_dir():
-        raise UsageError(f"{wish.cwd!r} is not a folder; --cwd takes an existing one")
+    cwd = folder(wish.cwd or ".")
     load(paths)  # a broken config is a sentence here, not a surprise in the daemon
     agents = [
         {"profile": profile, "model": wish.model, "base_url": wish.base_url}

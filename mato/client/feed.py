@@ -13,7 +13,7 @@ from mato.config.paths import Paths
 from mato.protocol.frames import HEARTBEAT_S, EventFrame
 from mato.protocol.methods import Request, Subscribe, Welcome
 from mato_sessions import codec
-from mato_sessions.errors import DaemonError, VersionMismatch
+from mato_sessions.errors import DaemonError, MatoError, VersionMismatch
 from mato_sessions.events import Event
 from mato_sessions.pieces import Piece
 
@@ -120,7 +120,7 @@ class Feed:
                 client = await Client.connect(self._paths, self._name, start=start)
             except VersionMismatch:
                 raise
-            except DaemonError as error:
+            except MatoError as error:  # of the connection, or of a daemon that could not start
                 yield Disconnected(str(error))
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _LONGEST_DELAY_S)

@@ -13,7 +13,7 @@ import struct
 from mato import __version__
 from mato.protocol import faults
 from mato.protocol.version import PROTOCOL
-from mato_sessions.errors import DaemonError
+from mato_sessions.errors import DaemonError, NoDaemon
 
 TYPE_CHECKING = False  # `typing` costs 4 ms
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _connect(paths: Paths, start: bool) -> socket.socket:
 def none_running(error: OSError) -> DaemonError:
     """The sentence for a socket that could not be connected to."""
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return DaemonError("no daemon is running; `mato` starts one")
+        return NoDaemon("no daemon is running; `mato` starts one")
     if isinstance(error, TimeoutError | BlockingIOError):
         return DaemonError("the daemon does not answer; `mato daemon restart` starts a new one")
     return DaemonError(f"cannot reach the daemon: {error.strerror or error}")

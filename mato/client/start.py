@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 
 from mato.config.paths import Paths
+from mato.protocol import faults
 from mato_sessions.errors import DaemonError
 
 START_S = 45.0
@@ -24,7 +25,7 @@ def start(paths: Paths, env: Mapping[str, str] | None = None) -> bool:
     process's working folder as a place to import from. `env`: its environment, else this one's.
 
     Raises:
-        DaemonError: it did not start; the message is the daemon's own reason.
+        MatoError: it did not start; error and message are the daemon's own.
     """
     places = (paths.config, paths.state, paths.cache, paths.runtime)
     command = [sys.executable, "-P", "-m", "mato.daemon", *map(os.fspath, places)]
@@ -70,7 +71,7 @@ def _judge(said: bytes, paths: Paths) -> bool:
     try:
         report = json.loads(said.splitlines()[-1])
         if "error" in report:
-            raise DaemonError(str(report["error"]))
+            raise faults.error_of(report["code"], str(report["error"]))
         return bool(report["started"])
     except (ValueError, IndexError, KeyError, TypeError):
         last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]

@@ -129,7 +129,10 @@ def private(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = folder.lstat()
     except OSError as error:
-        raise ConfigError(f"cannot make {str(folder)!r}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot make the folder {str(folder)!r}: {error.strerror}; clear the way, or set "
+            "MATO_HOME to a folder of yours"
+        ) from error
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid():
         raise ConfigError(f"{str(folder)!r} is not a folder of yours; remove it or set MATO_HOME")
     if stat.S_IMODE(info.st_mode) & 0o077:

@@ -2,7 +2,7 @@
 
 Run with four folders (config, state, cache, runtime), or none: then the environment says where.
 One line of JSON on stdout tells the starter how it went: ``{"started": true}``, ``{"started":
-false}`` when another daemon serves already, or ``{"error": "…"}``.
+false}`` when another daemon serves already, or ``{"error": "…", "code": …}``.
 """
 
 from __future__ import annotations

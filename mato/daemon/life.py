@@ -19,8 +19,9 @@ from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
 from mato.daemon.supervisor import Supervisor
 from mato.processes import ChildRecords
+from mato.protocol import faults
 from mato_sessions.clock import SystemClock
-from mato_sessions.errors import JournalError, MatoError
+from mato_sessions.errors import DaemonError, JournalError, MatoError
 from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
 from mato_sessions.redact import Redactor
@@ -59,7 +60,7 @@ def live(arguments: Sequence[str]) -> int:
         starter.tell({"started": False, "pid": other.pid})
         return other.exit_code
     except MatoError as error:
-        starter.tell({"error": str(error)})
+        starter.tell({"error": str(error), "code": faults.code_of(error)})
         return error.exit_code
     log.start(paths.log)
     try:
@@ -77,10 +78,11 @@ def _last_words(error: BaseException, paths: Paths, starter: _Starter) -> int:
         root = group.exceptions[0]
     if isinstance(root, MatoError):
         logger.error("ended: %s", root)
-        starter.tell({"error": str(root)})
+        starter.tell({"error": str(root), "code": faults.code_of(root)})
         return root.exit_code
     logger.error("ended by an error of its own", exc_info=error)
-    starter.tell({"error": f"it failed; its log {str(paths.log)!r} has the details"})
+    sentence = f"the daemon failed; its log {str(paths.log)!r} has the details"
+    starter.tell({"error": sentence, "code": DaemonError.exit_code})
     return 1
 
 

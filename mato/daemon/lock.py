@@ -21,7 +21,7 @@ from typing import Any, Literal, cast
 
 from mato.processes import identity, same_process
 from mato.protocol.version import PROTOCOL
-from mato_sessions.errors import DaemonError
+from mato_sessions.errors import ConfigError, DaemonError
 
 Phase = Literal["starting", "serving", "stopping"]
 
@@ -74,13 +74,17 @@ def acquire(file: Path, socket_path: Path) -> Lock:
 
     Raises:
         AlreadyRunning: another daemon serves.
+        ConfigError: the lock's file cannot be written.
         DaemonError: the lock is held and its holder cannot be told or ended.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         handle = os.open(file, flags, 0o600)
     except OSError as error:
-        raise DaemonError(f"cannot open {str(file)!r}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot write {str(file)!r}: {error.strerror}; make its folder writable, or set "
+            "MATO_HOME"
+        ) from error
     lock = Lock(handle)
     try:
         _obtain(handle, socket_path)
@@ -151,7 +155,19 @@ def holder(file: Path) -> Holder | None:
         os.close(handle)
 
 
-def _end(holder: Holder) -> bool:
+def end(file: Path, patience_s: float = _TERM_S) -> int | None:
+    """End the daemon that holds the lock at `file` without asking it; its pid, None without one.
+
+    It may take `patience_s` to end in good order. Blocks as long.
+
+    Raises:
+        DaemonError: it cannot be ended.
+    """
+    found = holder(file)
+    return found.pid if found is not None and _end(found, patience_s) else None
+
+
+def _end(holder: Holder, patience_s: float = _TERM_S) -> bool:
     """End exactly the process that took the lock: by descriptor, so its pid cannot be reused.
 
     False when there is no such process any more, whoever has its number now.
@@ -165,10 +181,10 @@ def _end(holder: Holder) -> bool:
     try:
         if not same_process(holder.pid, holder.started):
             return False
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, _TERM_S)):
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, number)
-            if select.select([pidfd], [], [], _TERM_S)[0]:
+            if select.select([pidfd], [], [], wait_s)[0]:
                 return True
         raise DaemonError(
             f"the old daemon (pid {holder.pid}) neither answers nor ends; end it, then try again"

@@ -75,7 +75,7 @@ async def open_writer(
     steps = bundled_migrations() if migrations is None else migrations
     with told(path):
         if await asyncio.to_thread(_create, path):
-            await _inspect(path, len(steps))
+            await inspect(path, len(steps))
         connection = await _connect(str(path), uri=False)
     try:
         with told(path):
@@ -146,7 +146,8 @@ def told(path: Path) -> Generator[None]:
         ) from error
     except OSError as error:
         raise JournalError(
-            f"cannot open the journal {str(path)!r}: {error.strerror}; check who owns the folder"
+            f"cannot open the journal {str(path)!r}: {error.strerror}; check what stands there and "
+            "who owns it"
         ) from error
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
@@ -176,8 +177,15 @@ def _create(path: Path) -> bool:
         os.close(fd)
 
 
-async def _inspect(path: Path, newest: int) -> None:
-    """Refuse what is not ours or too new, through a connection that cannot change it."""
+async def inspect(path: Path, newest: int) -> None:
+    """Refuse what is not ours or too new, through a connection that cannot change it.
+
+    `newest` is the number of the newest schema that is known (see `bundled_migrations`).
+
+    Raises:
+        JournalNewer: a newer Mato wrote it.
+        JournalError: it cannot be opened, or is no journal.
+    """
     async with open_reader(path) as connection:
         application = await _value(connection, "PRAGMA application_id")
         version = await _value(connection, "PRAGMA user_version")

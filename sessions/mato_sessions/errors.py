@@ -7,6 +7,7 @@
     │   └── ConfigError           a file or variable of the configuration
     ├── UnknownName               no such session, agent, call, profile …        exit 3
     ├── DaemonError               the daemon cannot be reached or started        exit 4
+    │   ├── NoDaemon              none runs
     │   └── VersionMismatch       client and daemon speak different versions
     ├── TimedOut                  a wait that the caller limited                 exit 5
     ├── JournalError              the record cannot be read or written           exit 6
@@ -52,6 +53,10 @@ class DaemonError(MatoError):
     """The daemon cannot be reached, started or spoken to."""
 
     exit_code = 4
+
+
+class NoDaemon(DaemonError):
+    """No daemon runs; any other `DaemonError` is about one that does, or did."""
 
 
 class VersionMismatch(DaemonError):

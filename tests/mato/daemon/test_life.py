@@ -30,7 +30,7 @@ from mato.protocol.methods import (
 )
 from mato.testing.daemon import Daemon, running
 from mato_sessions.codec import from_json_line
-from mato_sessions.errors import DaemonError
+from mato_sessions.errors import DaemonError, JournalError
 from mato_sessions.events import Event, TurnEnded
 
 
@@ -257,7 +257,7 @@ async def test_a_start_that_fails_is_one_sentence(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "home")
     daemon.paths.state.mkdir(parents=True)
     daemon.paths.journal.write_text("this is no database, but it is long enough to be one\n" * 99)
-    with pytest.raises(DaemonError) as caught:
+    with pytest.raises(JournalError, match="is not a journal of Mato") as caught:
         await daemon.begin()
     assert "\n" not in str(caught.value)
     assert "Traceback" not in str(caught.value)
