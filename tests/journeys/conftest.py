@@ -44,7 +44,7 @@ class Machine:
         lines = [f'model = "scripted:{script}"', *(f'{k} = "{v}"' for k, v in settings.items())]
         (self.home / "config" / "config.toml").write_text("\n".join(lines) + "\n")
 
-    def run(self, *arguments: str, code: int = 0, text: str = "") -> str:
+    def run(self, *arguments: str, code: int = 0, text: str = "", patience_s: float = 90.0) -> str:
         """stdout of one command, which must exit with `code`."""
         done = subprocess.run(
             [*COMMAND, *arguments],
@@ -53,7 +53,7 @@ class Machine:
             errors="surrogateescape",
             env=self.env,
             cwd=self.project,
-            timeout=90,
+            timeout=patience_s,
             input=text,
             check=False,
         )
