@@ -18,7 +18,7 @@ from textual.worker import WorkerFailed
 from mato.config.settings import Settings
 from mato.protocol.methods import Answer, Arrange, Blob, Looked, Prompt, Stop
 from mato.text import Shown, display
-from mato_panes import gate, messages
+from mato_panes import compositing, gate, messages
 from mato_panes.asking import Asking
 from mato_panes.bindings import BY_COMMAND
 from mato_panes.commands import Commands
@@ -79,6 +79,7 @@ class MatoApp(App[int]):
         driver: type[Driver] | None = None,
     ) -> None:
         gate.install()
+        compositing.install()
         self._themes = themes or load_catalog()
         self._palette = self._themes.find(theme or settings.screen.theme or "kaamos")
         super().__init__(driver_class=driver)

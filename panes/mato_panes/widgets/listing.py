@@ -73,13 +73,15 @@ class Listing(Widget, can_focus=True):
         """Show these rows; the cursor goes to the row `at`, else stays on its key or its place."""
         wanted = self.key if at is None else at
         before = self.key
+        picture = self.rows, self.cursor, self._top
         self.rows = tuple(rows)
         places = [index for index, row in enumerate(self.rows) if row.key]
         same = [index for index in places if self.rows[index].key == wanted]
         near = min(places, key=lambda index: abs(index - self.cursor), default=0)
         self.cursor = same[0] if wanted and same else near
         self._follow()
-        self.refresh()
+        if picture != (self.rows, self.cursor, self._top):
+            self.refresh()
         if self.key != before:
             self.post_message(self.Moved(self, self.key))
 
