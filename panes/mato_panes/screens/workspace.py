@@ -264,6 +264,7 @@ class Workspace(Screen[None]):
         store = self.reading.store
         overview = self.reading.overview
         due = store.dirty | self._late
+        news = overview.dirty or bool(self._late)
         if overview.dirty:
             due |= set(agents)
             overview.dirty = False
@@ -278,7 +279,7 @@ class Workspace(Screen[None]):
                     widget.sync(agent)
         if self.view.lines_shown():
             self.view.refresh()
-        self._draw_frame()
+        self._draw_frame(news)
         self._look()
         if self._second_timer is None and any(a.state in RUNNING for a in agents.values()):
             self._second_timer = self.set_timer(1.0, self._second)
@@ -291,18 +292,17 @@ class Workspace(Screen[None]):
             self._late |= running
             self.changed()
 
-    def _draw_frame(self) -> None:
+    def _draw_frame(self, news: bool) -> None:
         self.query_one(StatusBar).show(self._bar())
-        sidebar = self.query_one(Sidebar)
-        if sidebar.display:
-            pane = self.desk.focused
-            around = Around(
-                session=self.reading.store.session,
-                focused=pane.agent if pane else "",
-                shown=frozenset(leaf.agent for leaf in self.desk.panes()),
-                now_us=self._clock.wall_us(),
-            )
-            sidebar.show(list(self.reading.overview.sessions.values()), around)
+        pane = self.desk.focused
+        around = Around(
+            session=self.reading.store.session,
+            focused=pane.agent if pane else "",
+            shown=frozenset(leaf.agent for leaf in self.desk.panes()),
+            now_us=self._clock.wall_us(),
+        )
+        sessions = self.reading.overview.sessions.values()
+        self.query_one(Sidebar).show(list(sessions), around, news=news)
 
     def _bar(self) -> Bar:
         sessions = self.reading.overview.sessions.values()

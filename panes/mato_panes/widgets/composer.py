@@ -55,6 +55,7 @@ class Composer(Horizontal):
         self.agent = agent
         self._name = one_line(name, 24)
         self._busy = False
+        self._told = (name, False)
         self.draft = Draft(history)
 
     def compose(self) -> ComposeResult:
@@ -63,8 +64,10 @@ class Composer(Horizontal):
 
     def show(self, name: str, busy: bool) -> None:
         """The agent's name, and whether what is sent now waits for its turn."""
-        self._name, self._busy = one_line(name, 24), busy
-        self._prompt()
+        if (name, busy) != self._told:
+            self._told = name, busy
+            self._name, self._busy = one_line(name, 24), busy
+            self._prompt()
 
     def on_resize(self) -> None:
         self._prompt()

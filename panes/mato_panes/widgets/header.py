@@ -60,11 +60,31 @@ def _figures(elapsed: str, tokens: str, cost: str) -> list[tuple[str, int]]:
 
 
 def _elapsed(agent: AgentSummary, wall_us: int) -> str:
-    """How long the turn has taken; of one that is blocked, how long it has been waiting."""
-    if agent.state not in RUNNING:
-        return ""
-    since = agent.since_us if agent.state == "blocked" else agent.turn_at_us
+    since = _since_us(agent)
     return words.clock(wall_us - since) if since else ""
+
+
+def _since_us(agent: AgentSummary) -> int:
+    """When the turn began; of an agent that is blocked, when it was; 0: nothing runs."""
+    if agent.state not in RUNNING:
+        return 0
+    return agent.since_us if agent.state == "blocked" else agent.turn_at_us
+
+
+def _shown(agent: AgentSummary, wall_us: int) -> object:
+    """All that the line depends on besides its room; a summary changes in place."""
+    since = _since_us(agent)
+    return (
+        agent.state,
+        agent.name,
+        agent.model,
+        agent.model_source,
+        agent.input,
+        agent.output,
+        agent.cost_usd,
+        agent.unpriced,
+        (wall_us - since) // 1_000_000 if since else None,
+    )
 
 
 def _tokens(agent: AgentSummary) -> str:
@@ -96,11 +116,15 @@ class PaneHeader(Widget):
         self._wall_us = 0
         self._active = False
         self._line: Line = ()
+        self._shown: object = None
 
     def show(self, agent: AgentSummary, wall_us: int) -> None:
         """Show this state of the agent, at this time of the wall clock."""
         self._agent, self._wall_us = agent, wall_us
-        self._update()
+        # Called for every frame in which the agent says something; the line rarely differs.
+        if (shown := _shown(agent, wall_us)) != self._shown:
+            self._shown = shown
+            self._update()
 
     def activate(self, active: bool) -> None:
         """Whether the pane has the focus."""

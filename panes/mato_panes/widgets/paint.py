@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.dom import DOMNode
@@ -12,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mato_panes.rendering.line import Line, Role, cells, clip
-from mato_panes.rendering.paint import Paint
+from mato_panes.rendering.paint import Paint, joined
 
 
 def app_of(node: DOMNode) -> App[object]:
@@ -37,9 +36,9 @@ def strip(widget: Widget, line: Line, width: int, surface: str) -> Strip:
     """The line as a strip of exactly `width` cells, cut with an ellipsis where it is longer."""
     roles = styles(widget, surface)
     line = clip(line, width)
-    segments = [Segment(text, roles[role]) for text, role in line]
+    spans = [(text, roles[role]) for text, role in line]
     if (used := cells(line)) < width:
         last = line[-1][1] if line else "text"
         fill = last if last in ("added", "removed") else "text"
-        segments.append(Segment(" " * (width - used), roles[fill]))
-    return Strip(segments, width)
+        spans.append((" " * (width - used), roles[fill]))
+    return Strip(joined(spans), width)

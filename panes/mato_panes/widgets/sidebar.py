@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -54,8 +54,21 @@ class Sidebar(Vertical):
     def compose(self) -> ComposeResult:
         yield Listing(surface="ground", quiet=True, empty="no sessions")
 
-    def show(self, sessions: Sequence[SessionSummary], around: Around) -> None:
-        """Draw this, where it differs from what is there."""
+    def __init__(self) -> None:
+        super().__init__()
+        self._around: Around | None = None
+        self._news = True
+
+    def show(self, sessions: Sequence[SessionSummary], around: Around, *, news: bool) -> None:
+        """Draw this, where it differs from what is there.
+
+        Without `news` of the sessions, or of the time, only what is around them is looked at.
+        """
+        self._news = self._news or news
+        timeless = replace(around, now_us=0)
+        if not self.display or not (self._news or timeless != self._around):
+            return
+        self._around, self._news = timeless, False
         listing = self.query_one(Listing)
         rows = tuple(rows_of(sessions, around))
         if rows != listing.rows:
