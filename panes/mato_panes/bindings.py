@@ -89,7 +89,20 @@ BY_COMMAND: dict[str, Binding] = {binding.command: binding for binding in BINDIN
 AFTER_PREFIX: dict[str, Binding] = {key: binding for binding in BINDINGS for key in binding.keys}
 DIRECT: dict[str, Binding] = {key: binding for binding in BINDINGS for key in binding.direct}
 
-_NAMES = {"left": "←", "down": "↓", "up": "↑", "right": "→", "pageup": "PgUp", "tab": "Tab"}
+_NAMES = {
+    "left": "←",
+    "down": "↓",
+    "up": "↑",
+    "right": "→",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+    "tab": "Tab",
+    "enter": "Enter",
+    "escape": "Esc",
+    "slash": "/",
+}
 
 
 def named(key: str) -> str:

@@ -42,8 +42,8 @@ READING: tuple[PaneKey, ...] = (
 WRITING: tuple[PaneKey, ...] = (
     PaneKey(("enter",), "", "Send; while the agent works: queue"),
     PaneKey(("ctrl+j", "alt+enter", "shift+enter"), "", "New line"),
-    PaneKey(("up", "down"), "", "What was sent before, at the first and last line"),
-    PaneKey(("ctrl+c",), "", "Copy the selection; put the draft aside (down: back)"),
+    PaneKey(("up", "down"), "", "Earlier prompts, from the first line"),
+    PaneKey(("ctrl+c",), "", "Copy, or put the draft aside (↓ back)"),
     PaneKey(("tab", "escape"), "", "Read"),
 )
 """In a composer that has the focus."""

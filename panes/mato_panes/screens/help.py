@@ -1,20 +1,23 @@
-"""Help: every key, from the key table."""
+"""Help: every key, from the two tables of keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import events
 from textual.widget import Widget
 
 from mato_panes import bindings
+from mato_panes.kinds.keys import READING, WRITING, PaneKey
 from mato_panes.rendering.line import Line, cells, clip
 from mato_panes.screens.dialog import Dialog
 from mato_panes.widgets.paper import Paper
 
 _WIDE = 116
 """From so many columns on the groups stand in two columns."""
+_KEYS = 12
+"""Columns of the keys."""
 
 
 class Help(Dialog[None]):
@@ -54,7 +57,8 @@ class Help(Dialog[None]):
         if self._note:
             head.append(((self._note, "dim"),))
         blocks = [_block(name, members, width) for name, members in bindings.groups()]
-        blocks.append(_elsewhere(width))
+        blocks.append(_part("Writing in a pane", WRITING, width))
+        blocks.append(_part("Reading in a pane", READING, width))
         lines = _in_columns(blocks, columns, width)
         paper = self.query_one(Paper)
         paper.show([*head, (), *lines])
@@ -70,20 +74,21 @@ def _block(name: str, members: list[bindings.Binding], width: int) -> list[Line]
     return [*block, ()]
 
 
-def _elsewhere(width: int) -> list[Line]:
-    """Keys that belong to a pane's own parts."""
-    return [
-        (("In a pane", "strong"),),
-        _entry("Enter", "Send the prompt", "", width),
-        _entry("ctrl+j", "New line", " or alt+Enter", width),
-        _entry("Esc", "To the transcript, then jump letters", "", width),
-        _entry("a d", "Allow, deny: on a focused question", "", width),
-        (),
-    ]
+def _part(name: str, members: Sequence[PaneKey], width: int) -> list[Line]:
+    """Keys that belong to a part of a pane: those that have room stand before the title."""
+    block: list[Line] = [((name, "strong"),)]
+    for member in members:
+        keys = [bindings.named(key) for key in member.keys]
+        shown = len(keys)
+        while shown > 1 and len(" ".join(keys[:shown])) >= _KEYS:
+            shown -= 1
+        note = " or " + " ".join(keys[shown:]) if keys[shown:] else ""
+        block.append(_entry(" ".join(keys[:shown]), member.title, note, width))
+    return [*block, ()]
 
 
 def _entry(keys: str, title: str, note: str, width: int) -> Line:
-    gap = " " * max(1, 12 - cells(((keys, "key"),)))
+    gap = " " * max(1, _KEYS - cells(((keys, "key"),)))
     line: Line = (("  ", "text"), (keys, "key"), (gap, "text"), (title, "text"), (note, "dim"))
     return clip(line, width)
 

@@ -22,6 +22,7 @@ from mato.protocol.methods import (
 )
 from mato_panes.app import MatoApp
 from mato_panes.bindings import BY_COMMAND
+from mato_panes.kinds.keys import READING, WRITING
 from mato_panes.layout import tree
 from mato_panes.messages import CopyWanted, WholeOutputWanted
 from mato_panes.screens.help import Help
@@ -399,10 +400,24 @@ async def test_help_lists_every_command(app: MatoApp) -> None:
         await until(pilot, lambda: isinstance(app.screen, Help))
         await until(pilot, lambda: "Keys" in screen_text(app))
         shown = screen_text(app)
-        for binding in BY_COMMAND.values():
-            assert binding.title in shown
+        for entry in (*BY_COMMAND.values(), *WRITING, *READING):
+            assert entry.title in shown
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.workspace)
+
+
+async def test_a_sidebar_that_was_hidden_shows_what_has_come_since(
+    app: MatoApp, daemon: FakeDaemon
+) -> None:
+    async with app.run_test(size=WIDE) as pilot:
+        await prefix(pilot, "b")
+        await prefix(pilot, "b")
+        await until(pilot, lambda: not app.query_one(Sidebar).display)
+        daemon.spawn("here", "late", "latecomer")
+        await until(pilot, lambda: "late" in app.workspace.agents)
+        await pilot.pause(0.1)
+        await prefix(pilot, "b")
+        await until(pilot, lambda: "latecomer" in screen_text(app))
 
 
 async def test_sessions_are_switched_and_renamed(app: MatoApp, daemon: FakeDaemon) -> None:
