@@ -7,12 +7,17 @@ option, ``--help``) goes to typer, which runs the same functions.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
 TYPE_CHECKING = False  # `typing` costs 4 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
+
+HANGUP = 129
+"""The terminal is gone: 128 + SIGHUP."""
 
 
 def main() -> None:
@@ -28,11 +33,24 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has gone (`mato log S | head`): nothing is left to say, and Python must not
-        # complain about it while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has gone (`mato log S | head`): nothing is left to say.
+        _hush(sys.stdout)
         return 141
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        code = HANGUP
+    if code == HANGUP:
+        _hush(sys.stdout)
+        _hush(sys.stderr)
     return code
+
+
+def _hush(stream: TextIO) -> None:
+    """Let Python not complain, by an exit code of its own, about what it cannot flush at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _dispatch(argv: list[str]) -> int:
