@@ -6,6 +6,8 @@ typer, so that there is one place for help and for usage errors.
 
 from __future__ import annotations
 
+import os
+
 
 def recognises(argv: list[str]) -> bool:
     """Whether `run` takes this command line."""
@@ -19,11 +21,27 @@ def recognises(argv: list[str]) -> bool:
         case ["approve" | "deny", call]:
             return not call.startswith("-")
         case _:
+            return _opens(argv)
+
+
+def _opens(argv: list[str]) -> bool:
+    """Whether it opens the workspace."""
+    match argv:
+        case [] | ["attach"]:
+            return True
+        case ["attach", session]:
+            return not session.startswith("-")
+        case [path]:
+            # A bare word may be meant as a command: typer's side knows all of them.
+            return (path in (".", "..") or "/" in path) and os.path.isdir(path)  # noqa: PTH112 - pathlib is slow to load
+        case _:
             return False
 
 
 def run(argv: list[str]) -> int:
     """Run a command line that `recognises` has taken; returns the exit code."""
+    if _opens(argv):
+        return _open(argv)
     from mato.cli import requests
 
     as_json = argv[-1] == "--json"
@@ -40,3 +58,13 @@ def run(argv: list[str]) -> int:
             return requests.answer(call, allowed=verb == "approve")
         case _:
             raise AssertionError(f"not a hot command: {argv!r}")
+
+
+def _open(argv: list[str]) -> int:
+    from mato.cli import starting
+
+    match argv:
+        case ["attach", *session]:
+            return starting.attach("".join(session))
+        case _:
+            return starting.open_path(argv[0] if argv else ".")

@@ -106,9 +106,13 @@ def width() -> int:
     return max(40, columns)
 
 
+_NARROW = frozenset(map(chr, range(0xA1, 0x300))) - {"\xad"} | frozenset("◌○●▲✓✗■…–·")
+
+
 def cells(text: str) -> int:
     """Terminal cells that cleaned text takes."""
-    if text.isascii():
+    # The tables of widths cost more to load than most listings to print.
+    if text.isascii() or all(c.isascii() or c in _NARROW for c in text):
         return len(text)
     from rich.cells import cell_len
 

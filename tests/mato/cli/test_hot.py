@@ -18,6 +18,13 @@ from mato.cli import hot
         ["send", "demo", "-"],
         ["approve", "c-1"],
         ["deny", "c-1"],
+        [],
+        ["attach"],
+        ["attach", "demo"],
+        ["."],
+        [".."],
+        ["./"],
+        ["/"],
     ],
 )
 def test_plain_forms_are_hot(argv: list[str]) -> None:
@@ -27,7 +34,15 @@ def test_plain_forms_are_hot(argv: list[str]) -> None:
 @pytest.mark.parametrize(
     "argv",
     [
-        [],
+        ["--help"],
+        ["atach"],
+        ["web"],
+        ["./nowhere"],
+        ["/nowhere/at/all"],
+        [""],
+        [".", "here"],
+        ["attach", "-h"],
+        ["attach", "demo", "more"],
         ["ls", "--help"],
         ["ls", "extra"],
         ["send", "demo"],
