@@ -26,6 +26,9 @@ DRAIN_S = 10.0
 AT_ONCE = 256
 """Requests of one connection in work at the same time; one more is refused."""
 _BUFFER_BYTES = 256 * 1024
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What comes of parameters that are JSON, but not what the method takes. Whether a text is UTF-8
+is only seen when it is read."""
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -105,7 +108,7 @@ class Connection:
             raise _Ended("no hello")
         try:
             hello = msgspec.json.decode(incoming.params, type=Hello)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             sentence = f"hello: {error}"
             await self._send(message.refusal(incoming.id, faults.INVALID_PARAMS, sentence))
             raise _Ended("a hello that cannot be read") from error
@@ -163,7 +166,7 @@ class Connection:
             return message.refusal(number, faults.METHOD_NOT_FOUND, sentence)
         try:
             request = msgspec.json.decode(params, type=kind)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return message.refusal(number, faults.INVALID_PARAMS, f"{method}: {error}")
         try:
             if isinstance(request, Subscribe):
