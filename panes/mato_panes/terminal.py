@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import select
 import sys
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
+from textual._xterm_parser import XTermParser
+from textual.constants import ESCAPE_DELAY
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Event
 
@@ -71,14 +75,54 @@ class TerminalDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)  # pyright: ignore[reportUnknownMemberType] - Textual leaves the app's type argument open
         self._titled = False
+        self._end_of_input: tuple[int, int] | None = None  # a pipe: something to read is the end
         assert sys.__stderr__ is not None  # the driver above has used it
         self._file = cast(TextIO, _Outlet(sys.__stderr__))
 
+    def start_application_mode(self) -> None:
+        self._end_of_input = os.pipe()
+        super().start_application_mode()
+
+    def disable_input(self) -> None:
+        if self._end_of_input is not None:
+            os.write(self._end_of_input[1], b".")
+        super().disable_input()
+        if self._end_of_input is not None:
+            for end in self._end_of_input:
+                os.close(end)
+            self._end_of_input = None
+
     def run_input_thread(self) -> None:
+        """Read keys until input is disabled.
+
+        Textual's own looks ten times a second whether it should end; this one sleeps until there
+        is something to read.
+        """
         try:
-            super().run_input_thread()
+            self._read_keys()
         except OSError:  # EIO: the other side of the pty is closed
             self.send_message(TerminalLost())
+
+    def _read_keys(self) -> None:
+        assert self._end_of_input is not None
+        terminal, end = self.fileno, self._end_of_input[0]
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        patience: float | None = None  # after input: an escape may be a key, or begin a sequence
+        while True:
+            ready = select.select([terminal, end], [], [], patience)[0]
+            if end in ready:
+                return
+            if terminal in ready:
+                data = os.read(terminal, 4096)
+                if not data:
+                    raise OSError(errno.EIO, "the terminal has no more input")
+                if text := decode(data):
+                    for event in parser.feed(text):
+                        self.process_message(event)
+            for event in parser.tick():
+                self.process_message(event)
+            patience = ESCAPE_DELAY if ready else None
 
     def take_mouse(self, taken: bool) -> None:
         """Whether the mouse is Mato's, or the terminal's own to select with."""

@@ -142,3 +142,40 @@ def test_without_colour_no_colour_is_written(terminals: list[Terminal], tmp_path
     colour = re.compile(rb"\x1b\[[0-9;]*(?:38|48);[25];")
     assert colour.search(start(terminals, tmp_path).output)
     assert not colour.search(start(terminals, tmp_path, NO_COLOR="1").output)
+
+
+def test_an_escape_alone_is_a_key_and_bytes_that_are_no_text_do_no_harm(
+    terminals: list[Terminal], tmp_path: Path
+) -> None:
+    terminal = start(terminals, tmp_path)
+    os.write(terminal.ours, b"\x02?")
+    terminal.read_until(b"let go, then the key")
+    terminal.output = b""
+    os.write(terminal.ours, b"\x1b")
+    terminal.read_until(b"message agent")
+    os.write(terminal.ours, b"\xff\xc3")
+    os.write(terminal.ours, b"\xa4!")
+    terminal.read_until("\ufffd".encode())
+    terminal.read_until("ä".encode())
+    os.write(terminal.ours, b"\x02d")
+    assert terminal.wait() == 0
+
+
+def wakeups(process: int) -> int:
+    """How often its threads have waited and were woken."""
+    statuses = [task / "status" for task in Path(f"/proc/{process}/task").iterdir()]
+    lines = [line for status in statuses for line in status.read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary"))
+
+
+def test_it_sleeps_while_nothing_happens(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = start(terminals, tmp_path)
+    end = time.monotonic() + PATIENCE_S
+    while select.select([terminal.ours], [], [], 1.0)[0]:  # until it has drawn all it has
+        assert time.monotonic() < end
+        terminal.output += os.read(terminal.ours, 65536)
+    before = wakeups(terminal.process.pid)
+    assert not select.select([terminal.ours], [], [], 2.0)[0]
+    assert wakeups(terminal.process.pid) - before <= 4
+    os.write(terminal.ours, b"\x02d")
+    assert terminal.wait() == 0
