@@ -25,6 +25,7 @@ from mato_sessions.events import (
 )
 from mato_sessions.events import ModelAnswered as Answered
 from mato_sessions.events import ToolProposed as Proposed
+from mato_sessions.events.agent import ANSWERS
 from mato_sessions.pieces import Piece
 
 LINE_LIMIT = 2000
@@ -99,7 +100,7 @@ class Narrator:
             case TurnEnded() as body:
                 self._line(agent, f"— {body.reason}" + (f": {body.detail}" if body.detail else ""))
             case AgentStateChanged(state="working") as body:
-                if agent in self._working:
+                if agent in self._working and body.evidence != ANSWERS:  # its text says so
                     self._line(agent, f"· {body.evidence}")
                 self._working.add(agent)
             case AgentStateChanged():

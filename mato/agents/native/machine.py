@@ -66,6 +66,7 @@ from mato_sessions.events import (
     TurnQueued,
     UsageReported,
 )
+from mato_sessions.events.agent import ANSWERS
 
 QUEUE_LIMIT = 16
 """Prompts that may wait; one more is refused."""
@@ -266,7 +267,7 @@ def _model_broke(work: Step, fact: ModelBroke) -> None:
 def _model_waits(work: Step, fact: ModelWaits) -> None:
     turn = work.running("asked", fact.request, fact.attempt)
     if turn is not None and turn.ending is None and work.state.shown == "working":
-        evidence = fact.text or "the model answers"
+        evidence = fact.text or ANSWERS
         work.record_in_turn(AgentStateChanged(state="working", evidence=evidence))
 
 

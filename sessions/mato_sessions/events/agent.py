@@ -13,6 +13,9 @@ AgentState = Literal["starting", "idle", "working", "blocked", "done", "failed",
 """done: the last turn ended and nobody has looked yet. blocked: waits for a person.
 failed: the last turn ended badly. stopped: the agent has ended for good."""
 
+ANSWERS = "the model answers"
+"""Evidence of an agent that works on, when what it waited for before is over."""
+
 AgentKind = Literal["native"]
 
 

@@ -16,7 +16,7 @@ from mato_sessions.events import (
     TextStreamed,
     TurnEnded,
 )
-from mato_sessions.events.agent import AgentState
+from mato_sessions.events.agent import ANSWERS, AgentState
 from mato_sessions.pieces import Piece
 
 
@@ -79,6 +79,7 @@ def test_what_a_working_agent_waits_for_is_told_and_its_changes_of_state_are_not
     happened: list[tuple[AgentState, str]] = [
         ("working", "prompted"),
         ("working", "queued behind 2"),
+        ("working", ANSWERS),
         ("blocked", "asks: shell"),
         ("working", "allowed"),
         ("done", "turn ended: end_turn"),
