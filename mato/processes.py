@@ -69,21 +69,6 @@ def same_process(pid: int, started: int) -> bool:
     return found is not None and found.alive and found.started == started
 
 
-def kill_group(pid: int, number: signal.Signals = signal.SIGKILL) -> bool:
-    """Signal the group that `pid` leads; False where there is none.
-
-    Raises:
-        ValueError: it is the caller's own group, or the number of no child.
-    """
-    if pid <= 1 or pid == os.getpgrp():
-        raise ValueError(f"{pid!r} is not the group of a child")
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
 def tree(pid: int | None, marker: str = "", started: int | None = None) -> list[Process]:
     """All living processes of the tree that `pid` leads; never the caller or its forebears.
 

@@ -144,16 +144,6 @@ def one_line(text: str | bytes, limit: int) -> Shown:
     return Shown(shown[: limit - 1].rstrip(" ") + "…")
 
 
-def visible_path(path: str | bytes) -> Shown:
-    """A file name on one line, with the bytes that are not UTF-8 as `‹xFF›`.
-
-    Takes bytes as the system gives them, or a str with surrogate escapes (PEP 383).
-    """
-    if isinstance(path, bytes):
-        path = path.decode("utf-8", "surrogateescape")
-    return display(path, newline=False)
-
-
 @cache
 def _odd() -> Pattern[str]:
     import re

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mato_sessions import errors
 
-PARSE = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602

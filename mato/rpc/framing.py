@@ -6,7 +6,6 @@ The daemon's socket and the pipes of model processes share it; what the bytes me
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from mato_sessions.errors import DaemonError
 
@@ -37,25 +36,3 @@ async def read(stream: asyncio.StreamReader, limit_bytes: int) -> bytes:
     """
     head = await stream.readexactly(HEAD_BYTES)
     return await stream.readexactly(_length(head, limit_bytes))
-
-
-def read_blocking(receive: Callable[[int], bytes], limit_bytes: int) -> bytes:
-    """The next frame's payload from a blocking `receive(count)`: a socket's recv, a pipe's read.
-
-    Raises:
-        EOFError: as for `read`.
-        DaemonError: as for `read`.
-    """
-    length = _length(_exactly(receive, HEAD_BYTES), limit_bytes)
-    return _exactly(receive, length)
-
-
-def _exactly(receive: Callable[[int], bytes], count: int) -> bytes:
-    parts: list[bytes] = []
-    while count:
-        part = receive(count)
-        if not part:
-            raise EOFError("the stream ended in the middle of a frame" if parts else "no more")
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)

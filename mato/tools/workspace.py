@@ -65,7 +65,7 @@ class Workspace:
             os.close(open_beneath(self._folder, ".", os.O_PATH))
         except OSError as error:
             os.close(self._folder)
-            if error.errno in (errno.ENOSYS, errno.EPERM):
+            if error.errno in _NOT_THERE:
                 raise PathRefused(
                     "this system has no openat2 (Linux 5.6 or newer, and a container that lets it"
                     " pass), so files of a workspace cannot be opened safely"
@@ -259,19 +259,6 @@ class Workspace:
                 raise PathRefused(f"{shown} goes through links that cannot be followed") from error
             case _:
                 raise PathRefused(f"cannot open {shown}: {_reason(error)}") from error
-
-
-def open_inside(workspace: str, path: str) -> int:
-    """A descriptor of the plain file or folder `path` of `workspace`; the caller closes it.
-
-    Raises:
-        PermissionError: refused, with the sentence of `PathRefused`.
-    """
-    try:
-        with Workspace(Path(workspace)) as opened:
-            return opened.open(path)
-    except PathRefused as error:
-        raise PermissionError(str(error)) from error
 
 
 def _entry(found: os.DirEntry[str], folder: str) -> Entry:

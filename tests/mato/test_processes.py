@@ -18,7 +18,6 @@ from mato.processes import (
     ChildRecords,
     end_tree,
     identity,
-    kill_group,
     kill_tree,
     same_process,
     tree,
@@ -111,20 +110,6 @@ def test_a_name_with_parentheses_and_blanks_is_read_past(tmp_path: Path):
     assert (found.parent, found.group) == (os.getpid(), child.pid)
     child.kill()
     over(child)
-
-
-def test_only_a_childs_group_is_signalled(bystander: subprocess.Popen[bytes]):
-    child = start("sh", "-c", "sleep 60 & echo $!; wait")
-    inner = says(child)
-    assert kill_group(child.pid, signal.SIGKILL)
-    over(child)
-    assert has_ended(inner)
-    collected = start("true")
-    over(collected)
-    assert not kill_group(collected.pid)
-    for pid in (0, 1, -1, os.getpgrp()):
-        with pytest.raises(ValueError, match="not the group of a child"):
-            kill_group(pid)
 
 
 async def test_a_tree_that_listens_to_term_is_gone_without_waiting_for_the_grace(

@@ -27,7 +27,7 @@ import os, sys
 import msgspec
 from mato.models.base import FinishChunk, TextChunk, Usage, WaitChunk
 from mato.models.wire import Ask, Cancel, Failed, Piece, Ready, ToChild
-from mato.rpc.framing import pack, read_blocking
+from mato.rpc.framing import pack
 
 def say(frame):
     sys.stdout.buffer.write(pack(msgspec.msgpack.encode(frame)))
@@ -37,7 +37,10 @@ def log(text):
     print(text, file=sys.stderr, flush=True)
 
 def hear():
-    return msgspec.msgpack.decode(read_blocking(lambda n: os.read(0, n), 1 << 20), type=ToChild)
+    length = int.from_bytes(sys.stdin.buffer.read(4), "big")
+    if not length:
+        raise EOFError
+    return msgspec.msgpack.decode(sys.stdin.buffer.read(length), type=ToChild)
 
 {body}
 """

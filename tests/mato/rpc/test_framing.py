@@ -13,19 +13,21 @@ from mato_sessions.errors import DaemonError
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8), st.integers(1, 50))
-def test_payloads_come_out_as_they_went_in(payloads: list[bytes], size: int) -> None:
+async def test_payloads_come_out_as_they_went_in(payloads: list[bytes], size: int) -> None:
     data = b"".join(framing.pack(payload) for payload in payloads)
-    place = 0
+    reader = asyncio.StreamReader()
 
-    def receive(count: int) -> bytes:
-        nonlocal place
-        part = data[place : place + min(count, size)]
-        place += len(part)
-        return part
+    async def feed() -> None:
+        for start in range(0, len(data), size):
+            reader.feed_data(data[start : start + size])
+            await asyncio.sleep(0)
+        reader.feed_eof()
 
-    assert [framing.read_blocking(receive, 300) for _ in payloads] == payloads
-    with pytest.raises(EOFError):
-        framing.read_blocking(receive, 300)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(feed())
+        assert [await framing.read(reader, 300) for _ in payloads] == payloads
+        with pytest.raises(EOFError):
+            await framing.read(reader, 300)
 
 
 async def test_streams_give_the_same_frames_and_end_with_eof() -> None:

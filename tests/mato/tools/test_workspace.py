@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mato.tools.workspace import PathMissing, Workspace, open_inside
+from mato.testing.opener import open_inside
+from mato.tools.workspace import PathMissing, Workspace
 from mato_sessions.errors import PathRefused
 
 KIT = Path(os.environ.get("MATO_KIT", Path(__file__).parents[4] / "shared/kit"))
@@ -240,6 +241,7 @@ buffer = ctypes.create_string_buffer(rules)
 program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", 4, ctypes.addressof(buffer)))
 assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program) == 0
 from pathlib import Path
+from mato.testing.opener import open_inside
 from mato.tools.workspace import Workspace
 from mato_sessions.errors import PathRefused
 try:
@@ -260,7 +262,7 @@ def test_a_system_without_openat2_is_told_so_in_one_sentence():
 @pytest.mark.skipif(not KIT.exists(), reason="the corpus of hostile paths is not here")
 def test_no_path_of_the_corpus_gets_out():
     answer = subprocess.run(
-        [sys.executable, str(KIT / "paths/check_paths.py"), "mato.tools.workspace:open_inside"],
+        [sys.executable, str(KIT / "paths/check_paths.py"), "mato.testing.opener:open_inside"],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[3],
