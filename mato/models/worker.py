@@ -65,6 +65,7 @@ class WorkerModel:
             yield WaitChunk(f"the {self._name} process is starting")
             # Whoever gives up waiting leaves the child to the others, and to `close`.
             await child.ready()
+            yield WaitChunk("the model is asked")
         answer = child.ask(request)
         try:
             while True:

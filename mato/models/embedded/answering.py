@@ -89,7 +89,10 @@ class Answering:
             return
         slot.prefix, slot.conversation = "", ()
         # One reads it, the others wait and copy: slots do not share what they have read.
-        async with self._warming.setdefault(key, asyncio.Lock()):
+        reading = self._warming.setdefault(key, asyncio.Lock())
+        if reading.locked():
+            tell("its instructions are being read")
+        async with reading:
             if not await self._engine.restore(key, slot.number):
                 tell("reading its instructions, once for these tools")
                 await self._engine.prefill(before.turns, key, slot.number)

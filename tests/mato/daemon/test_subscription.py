@@ -268,7 +268,7 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_harms_nobody(
         # The brisk one is served all the while.
         await watcher.read(brisk, "session.renamed", len(names))
         await renames
-        assert (await asking.request(m.Status())).clients == 3
+        # On a busy machine the slow one has been cut off by now, on a quiet one it soon will be.
         memory = await asyncio.to_thread(_resident_bytes, daemon.pid)
         async with asyncio.timeout(20):
             await _until_cut_off(slow)

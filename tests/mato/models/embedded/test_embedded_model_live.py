@@ -24,6 +24,7 @@ from mato.models.base import (
     ModelRequest,
     TextChunk,
     ToolSchema,
+    WaitChunk,
 )
 from mato.models.embedded.fetch import locate
 from mato.models.wire import (
@@ -32,7 +33,6 @@ from mato.models.wire import (
     Failed,
     FromChild,
     Piece,
-    Progress,
     Ready,
     ToChild,
 )
@@ -142,7 +142,7 @@ async def collected(frames: asyncio.Queue[FromChild]) -> Answer:
     while answer.finish is None:
         frame = await frames.get()
         assert not isinstance(frame, Failed), frame
-        if not isinstance(frame, Piece):
+        if not isinstance(frame, Piece) or isinstance(frame.chunk, WaitChunk):
             continue
         answer.pieces += 1
         match frame.chunk:
@@ -156,6 +156,12 @@ async def collected(frames: asyncio.Queue[FromChild]) -> Answer:
             case _:
                 pytest.fail(f"unexpected {frame.chunk!r}")
     return answer
+
+
+def waits(frame: FromChild) -> bool:
+    """Whether it says what the request waits for."""
+    assert isinstance(frame, Piece), frame
+    return isinstance(frame.chunk, WaitChunk)
 
 
 @asynccontextmanager
@@ -233,10 +239,10 @@ async def test_a_cancelled_request_falls_silent_and_frees_its_slot(tmp_path: Pat
     async with child(tmp_path) as it:
         running = [it.ask(f"long{n}", long, tools=(), max_tokens=1500) for n in range(4)]
         for frames in running:  # all four slots generate
-            while not isinstance(await frames.get(), Piece):
+            while waits(await frames.get()):
                 pass
         waiting = it.ask("short", Message("user", "Say hello."), tools=(), max_tokens=8)
-        assert isinstance(await waiting.get(), Progress)
+        assert waits(await waiting.get())
         it.send(Cancel("long0"))
         answer = await collected(waiting)
         assert answer.text
