@@ -105,6 +105,7 @@ class MatoApp(App[int]):
             link, overview, session, changed=self._changed, arranged=self._arranged
         )
         self.workspace = Workspace(self.reading, clock, sidebar=settings.screen.sidebar)
+        compositing.hold(self.workspace)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return css_variables(self._palette)
@@ -114,6 +115,7 @@ class MatoApp(App[int]):
 
     def on_mount(self) -> None:
         self.in_background(self._read())
+        self.in_background(compositing.release_when(self.workspace, self.workspace.ready))
         if self.prefix.note:
             self.workspace.say(self.prefix.note)
         for problem in self._themes.problems:

@@ -11,20 +11,27 @@ written; where it is not, Textual's own way stays, slower and as right.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise, takewhile
 from operator import eq
-from typing import ClassVar
+from typing import Any, ClassVar
 from weakref import ref
 
 from rich.cells import get_character_cell_size
+from rich.console import RenderableType
 from rich.segment import Segment
 from textual import screen
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual.geometry import Region
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
+
+FIRST_S = 0.3
+"""How long a first picture waits for what there is to show."""
 
 Place = tuple[int, int]
 """Row and first column of a piece of the screen that one widget draws (Textual: a chop)."""
@@ -36,6 +43,27 @@ def install() -> bool:
         return False
     screen.Compositor = FrontToBack  # pyright: ignore[reportPrivateImportUsage] - the name that `Screen` makes its compositor by
     return True
+
+
+def hold(here: Screen[Any]) -> None:
+    """Draw nothing of a screen until `release_when`: not every step of its making."""
+    _hold(here, True)
+
+
+async def release_when(here: Screen[Any], ready: asyncio.Event) -> None:
+    """Draw all of a screen once it is ready and laid out, but not later than `FIRST_S`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_S):
+            await ready.wait()
+            await here.wait_for_refresh()
+    _hold(here, False)
+    here.refresh()
+
+
+def _hold(here: Screen[Any], held: bool) -> None:
+    compositor = here._compositor  # pyright: ignore[reportPrivateUsage] - what `install` has put there
+    if isinstance(compositor, FrontToBack):
+        compositor.held = held
 
 
 def uninstall() -> None:
@@ -76,6 +104,18 @@ class FrontToBack(Compositor):
         self._cut: list[list[int]] | None = None  # the cuts that what follows belongs to
         self._seen_widget: list[dict[int, Widget]] = []  # by row and first column
         self._on_screen: dict[Place, Strip] = {}
+        self.held = False
+        """While it is, nothing is drawn, and nothing that is to be drawn gets lost."""
+
+    def render_update(
+        self,
+        full: bool = False,
+        screen_stack: list[Screen[Any]] | None = None,
+        simplify: bool = False,
+    ) -> RenderableType | None:
+        if self.held and not full:
+            return None
+        return super().render_update(full, screen_stack, simplify)  # pyright: ignore[reportUnknownMemberType] - Textual leaves its screens' type argument open
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         self._on_screen.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Protocol
 
@@ -41,6 +42,7 @@ class Reading:
         self.offline = ""
         """Why there is no connection; "" while there is one."""
         self._link = link
+        self._news: AsyncGenerator[News] | None = None
         self._changed = changed
         self._arranged = arranged
 
@@ -51,29 +53,54 @@ class Reading:
             self.store = SessionStore(session)
             self._link.follow(session)
 
+    async def begin(self, within_s: float) -> None:
+        """Read the session's past, for so long at most; call it before `run`, or not at all.
+
+        Nobody is told: a first picture that is drawn afterwards has it.
+
+        Raises:
+            VersionMismatch: the daemon that runs now is another version.
+        """
+        self._news = self._link.news()
+        try:
+            async with asyncio.timeout(within_s):
+                async for news in self._news:
+                    self._take(news)
+                    known = self.overview.sessions.get(self.store.session)
+                    if known is None or self.store.last_seq >= known.seq:
+                        return
+        except TimeoutError:
+            self._news = None  # it was ended where it waited
+
     async def run(self) -> None:
         """Read until cancelled.
 
         Raises:
             VersionMismatch: the daemon that runs now is another version.
         """
-        async for news in self._link.news():
-            match news:
-                case Connected():
-                    self.offline = ""
-                case Disconnected(reason=reason):
-                    self.offline = reason or "no connection"
-                case Arrived():
-                    self._take(news)
+        async for news in self._news or self._link.news():
+            self._take(news)
+            if isinstance(news, Arrived):
+                for event in news.facts:
+                    # Facts only: what the replayed past of a session once arranged is over.
+                    here = event.session == self.store.session
+                    if here and isinstance(event.body, SessionArranged):
+                        self._arranged(event.body.windows)
             self._changed()
 
-    def _take(self, news: Arrived) -> None:
+    def _take(self, news: News) -> None:
+        match news:
+            case Connected():
+                self.offline = ""
+            case Disconnected(reason=reason):
+                self.offline = reason or "no connection"
+            case Arrived():
+                self._fold(news)
+
+    def _fold(self, news: Arrived) -> None:
         for event in news.events:
             self.store.apply(event)
         for event in news.facts:
             self.overview.apply(event)
-            # Facts only: what the replayed past of a session once arranged is over.
-            if event.session == self.store.session and isinstance(event.body, SessionArranged):
-                self._arranged(event.body.windows)
         for piece in news.pieces:
             self.store.piece(piece)

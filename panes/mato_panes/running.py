@@ -45,6 +45,7 @@ def run(paths: Paths, settings: Settings, session: str, *, theme: str = "") -> i
 
 async def _attached(paths: Paths, settings: Settings, session: str, theme: str) -> int:
     from mato_panes.app import MatoApp
+    from mato_panes.compositing import FIRST_S
 
     async with await Client.connect(paths, client="workspace") as client:
         listing = await client.request(ListSessions())
@@ -65,6 +66,7 @@ async def _attached(paths: Paths, settings: Settings, session: str, theme: str) 
         )
     except ThemeError as error:
         raise ConfigError(str(error)) from error
+    await app.reading.begin(FIRST_S)
     return await drive(app, paths.state / LOG)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 
 from textual import events
@@ -74,6 +75,8 @@ class Workspace(Screen[None]):
         """How often the tick has drawn."""
         self._late: set[str] = set()  # agents whose panes show a running time
         self._seen = ("", 0)
+        self.ready = asyncio.Event()
+        """The first panes are there."""
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -102,8 +105,7 @@ class Workspace(Screen[None]):
     @property
     def focused_agent(self) -> AgentSummary | None:
         """The agent of the focused pane."""
-        pane = self.desk.focused
-        return self.agents.get(pane.agent) if pane else None
+        return self.agents.get(self.desk.focused.agent) if self.desk.focused else None
 
     @property
     def focused_pane(self) -> ChatPane | None:
@@ -166,6 +168,7 @@ class Workspace(Screen[None]):
 
     def focus_desk(self) -> None:
         """Put the keyboard's focus into the desk's focused pane."""
+        self.ready.set()
         if (pane := self.focused_pane) is not None and pane.is_mounted:
             pane.focus_composer()
         elif pane is None:
@@ -294,15 +297,13 @@ class Workspace(Screen[None]):
 
     def _draw_frame(self, news: bool) -> None:
         self.query_one(StatusBar).show(self._bar())
-        pane = self.desk.focused
         around = Around(
             session=self.reading.store.session,
-            focused=pane.agent if pane else "",
+            focused=self.desk.focused.agent if self.desk.focused else "",
             shown=frozenset(leaf.agent for leaf in self.desk.panes()),
             now_us=self._clock.wall_us(),
         )
-        sessions = self.reading.overview.sessions.values()
-        self.query_one(Sidebar).show(list(sessions), around, news=news)
+        self.query_one(Sidebar).show(self.reading.overview.sessions.values(), around, news=news)
 
     def _bar(self) -> Bar:
         sessions = self.reading.overview.sessions.values()

@@ -59,7 +59,7 @@ class Sidebar(Vertical):
         self._around: Around | None = None
         self._news = True
 
-    def show(self, sessions: Sequence[SessionSummary], around: Around, *, news: bool) -> None:
+    def show(self, sessions: Iterable[SessionSummary], around: Around, *, news: bool) -> None:
         """Draw this, where it differs from what is there.
 
         Without `news` of the sessions, or of the time, only what is around them is looked at.
@@ -70,7 +70,7 @@ class Sidebar(Vertical):
             return
         self._around, self._news = timeless, False
         listing = self.query_one(Listing)
-        rows = tuple(rows_of(sessions, around))
+        rows = tuple(rows_of(list(sessions), around))
         if rows != listing.rows:
             listing.show(rows)
 

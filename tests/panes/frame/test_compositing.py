@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -220,3 +221,39 @@ async def test_with_another_textual_its_own_way_stays(
     assert not compositing.install()
     app: MatoApp = make_app(daemon)
     assert type(app.workspace._compositor) is Compositor
+
+
+async def test_the_first_picture_has_the_panes_and_what_was_said(
+    make_app: Any, daemon: FakeDaemon
+) -> None:
+    app: MatoApp = make_app(daemon, driver=Recorder)
+    await app.reading.begin(5.0)
+
+    async def steps(pilot: Pilot[Any], recorder: Recorder) -> None:
+        await quiet(recorder)
+        first = next(each for each in recorder.written if "coder" in each)
+        assert "a missing case in" in first
+        grid = Grid(*SIZE)
+        await compare(app, recorder, grid)
+
+    await drive(app, steps)
+
+
+async def test_a_daemon_that_says_nothing_is_not_waited_for(
+    make_app: Any, daemon: FakeDaemon
+) -> None:
+    app: MatoApp = make_app(daemon, driver=Recorder)
+    daemon.begin("nowhere")
+    await app.reading.begin(0.01)
+
+    async def steps(pilot: Pilot[Any], recorder: Recorder) -> None:
+        await quiet(recorder)
+        assert "coder" in "".join(recorder.written)
+        daemon.follow("here")
+        for _ in range(100):
+            if "a missing case in" in "".join(recorder.written):
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError("what came later was not drawn")
+
+    await drive(app, steps)
