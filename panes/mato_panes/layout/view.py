@@ -154,6 +154,9 @@ class WindowView(Widget):
             widget.display = pane in wanted
             widget.set_class(pane == focused, "-focused-pane")
         self._cells = None
+        # Textual keeps where children lie by the size of their parent and by who they are; a
+        # refresh of the layout forgets that of the ancestors only.
+        self._clear_arrangement_cache()
         self.refresh(layout=True)
         return mounting
 
