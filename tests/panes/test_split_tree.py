@@ -122,6 +122,16 @@ def test_swapping_twice_is_nothing_and_keeps_all_boxes(root: Node, data: st.Data
     assert tree.swap(swapped, one, other) == root
 
 
+def test_a_pane_beside_a_border_leads_to_both_sides_of_it() -> None:
+    left = SplitNode("column", (1, 1), (PaneNode("top", "a"), PaneNode("bottom", "b")))
+    right = SplitNode(
+        "column", (3, 1, 3), (PaneNode("x", "c"), PaneNode("beside", "d"), PaneNode("y", "e"))
+    )
+    where = geometry.measure(SplitNode("row", (1, 1), (left, right)), 31, 7)
+    assert where.panes["beside"].y == where.panes["top"].bottom
+    assert sorted(geometry.neighbours(where, "beside", "left")) == ["bottom", "top"]
+
+
 @given(
     trees(),
     st.integers(30, 200),

@@ -241,7 +241,8 @@ def _beyond(geometry: Geometry, pane: str, box: Box, direction: Direction) -> li
             common = min(box.bottom, there.bottom) - max(box.y, there.y)
         else:
             common = min(box.right, there.right) - max(box.x, there.x)
-        if touches and common > 0:
+        # 0: it begins or ends at the other's border; a pane of one row has no other neighbours.
+        if touches and common >= 0:
             found.append((common, other))
     return found
 
