@@ -106,7 +106,8 @@ class Terminal:
                 return screen
             left = deadline - time.monotonic()
             if left <= 0:
-                raise AssertionError(f"never saw {wanted!r}; the screen was:\n{screen}")
+                size = self.tmux("display-message", "-p", "#{window_width}x#{window_height}")
+                raise AssertionError(f"never saw {wanted!r} at {size.strip()}:\n{screen}")
             self._wait_for_output(min(left, 1.0))
 
     def wait_gone(self, unwanted: str, patience_s: float = PATIENCE_S) -> str:

@@ -116,7 +116,7 @@ def test_a_uv_that_does_not_run_is_none(bootstrap: ModuleType, tmp_path: Path) -
     assert not bootstrap.is_new_enough(broken)
 
 
-@pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 14)])
+@pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 15)])
 def test_another_python_is_refused_with_a_way_out(
     bootstrap: ModuleType, version: tuple[int, int]
 ) -> None:

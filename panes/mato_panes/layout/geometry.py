@@ -215,7 +215,14 @@ def neighbours(geometry: Geometry, pane: str, direction: Direction) -> list[str]
     width = max((other.right for other in geometry.panes.values()), default=0)
     height = max((other.bottom for other in geometry.panes.values()), default=0)
     found = _beyond(geometry, pane, box, direction)
-    if not found:
+    at_edge = {
+        "left": box.x == 0,
+        "right": box.right == width,
+        "up": box.y == 0,
+        "down": box.bottom == height,
+    }[direction]
+    # Where only panes without room lie beyond it, there is no way: it would not lead back.
+    if not found and at_edge:
         moved = {
             "left": box._replace(x=width + 1),
             "right": box._replace(x=-box.width - 1),
