@@ -214,7 +214,11 @@ class Supervisor:
     async def _take_up(self, session: str, agent: AgentSummary, few: asyncio.Semaphore) -> None:
         try:
             async with few:
-                await self.branch(session, agent.id).ensure()
+                branch = self.branch(session, agent.id)
+                await branch.ensure()
+                with suppress(MatoError):  # what goes wrong from here on, the branch records
+                    # Changes nothing, and is answered when the history has been taken up.
+                    await branch.ask(lambda living: living.reconfigure(None, None))
         except JournalError as error:
             logger.error("agent %s cannot be taken up: %s", agent.name, error)
         except MatoError as error:

@@ -150,8 +150,13 @@ def told(path: Path) -> Generator[None]:
             "who owns it"
         ) from error
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+        name = getattr(error, "sqlite_errorname", "")
+        if name == "SQLITE_NOTADB":
             raise _foreign(path) from error
+        if name == "SQLITE_FULL":
+            raise JournalError(
+                f"cannot open the journal {str(path)!r}: its disk is full; free some space"
+            ) from error
         raise JournalError(f"cannot open the journal {str(path)!r}: {error}") from error
 
 

@@ -195,7 +195,9 @@ async def test_a_kill_at_any_point_leaves_a_whole_record_and_no_process(
         await daemon.begin()
         assert not sleepers(long)
         async with await daemon.client() as client:
-            await client.request(m.Wait(session=session, until="ended", timeout_s=20))
+            # At once: who asks first after a crash must not be told that anybody works.
+            [summary] = (await client.request(m.ListSessions())).sessions
+            assert not {agent.state for agent in summary.agents} & {"working", "blocked"}
             check(await history(client, session), witness.events)
             await go_on(client, session, agents)
             check(await history(client, session), witness.events)
