@@ -61,7 +61,8 @@ _INBOX = 1024
 _ENDED = "the agent has ended; `mato new` starts another one"
 
 _Item = tuple[Input | Event, asyncio.Future[bool] | None]
-"""The future is set when all that follows at once is journaled; of a cancel, at the turn's end."""
+"""The future is set when all that follows at once is journaled; of a cancel, at the turn's end. It
+says whether there was a turn to cancel, or a call that waited for the answer."""
 
 
 def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
@@ -137,14 +138,11 @@ class NativeAgent:
 
     async def answer(self, call: str, allowed: bool, rule: str) -> None:
         """See `Agent.answer`."""
-        turn = self._state.turn
-        found = turn.open(call) if turn else None
-        if found is None or found.status != "waiting":
+        if not await self._ask(PersonAnswered(call, allowed, rule, self._now)):
             raise UnknownName(
                 f"call {call!r} has just been answered, or its turn has ended; `mato inbox` lists "
                 "those that wait"
             )
-        await self._ask(PersonAnswered(call, allowed, rule, self._now))
 
     async def reconfigure(self, choice: ModelChoice | None, mode: Mode | None) -> None:
         """See `Agent.reconfigure`."""
@@ -204,13 +202,15 @@ class NativeAgent:
         await self._take(setup, effects, Ready(self._now))
         while not self._state.exited and not (self._state.suspended and not self._in_turn):
             item, done = await self._inbox.get()
+            # Of two who answer at once the second has to be told that it came too late.
+            answered = isinstance(item, PersonAnswered) and self._waits(item.call)
             await self._take(setup, effects, item)
             if done is None:
                 continue
             if isinstance(item, CancelCame) and self._in_turn:
                 self._ends.append(done)
             elif not done.done():
-                done.set_result(False)
+                done.set_result(answered)
         effects.quiet()
 
     async def _prepare(self) -> Head:
@@ -252,6 +252,11 @@ class NativeAgent:
     @property
     def _in_turn(self) -> bool:
         return self._state.turn is not None or bool(self._state.claimed)
+
+    def _waits(self, call: str) -> bool:
+        turn = self._state.turn
+        found = turn.open(call) if turn else None
+        return found is not None and found.status == "waiting"
 
     def _messages(self, seqs: Sequence[int]) -> tuple[Message, ...]:
         made = conversation.messages(self._events[seq] for seq in seqs)

@@ -227,6 +227,26 @@ async def test_people_are_asked_in_the_order_of_the_calls(tmp_path: Path) -> Non
         await stage.agent.cancel()
 
 
+async def test_of_two_who_answer_at_once_one_is_told_that_it_came_too_late(tmp_path: Path) -> None:
+    models = scripted(
+        ScriptedAnswer(calls=(call("shell", command="echo ran"),)), ScriptedAnswer(text="ok")
+    )
+    async with on_stage(tmp_path, models, mode="ask") as stage:
+        await stage.say("go")
+        asked = (await stage.sink.wait_for("permission.asked")).body.call
+        outcomes = await asyncio.gather(
+            stage.agent.answer(asked, False, "denied by the first"),
+            stage.agent.answer(asked, True, "approved by the second"),
+            return_exceptions=True,
+        )
+        assert outcomes[0] is None
+        assert isinstance(outcomes[1], UnknownName)
+        await stage.sink.wait_for("turn.ended")
+        [answered] = stage.sink.bodies("permission.answered")
+        assert (answered.allowed, answered.rule) == (False, "denied by the first")
+        assert not stage.sink.bodies("tool.started")
+
+
 async def test_mode_read_denies_by_itself(tmp_path: Path) -> None:
     models = scripted(
         ScriptedAnswer(calls=(call("shell", command="touch bad"),)), ScriptedAnswer(text="ok")
