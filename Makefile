@@ -34,7 +34,7 @@ bench: setup ## measure speed, as ratios within one run
 	@python -m benchmarks
 
 model: setup ## fetch the embedded model
-	@python -m mato.models.embedded.fetch
+	@mato model
 
 clean: ## remove what setup made; the fetched model stays
 	rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis .import_linter_cache

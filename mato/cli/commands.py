@@ -74,7 +74,8 @@ def run(argv: list[str]) -> int:
         from mato.cli.output import note
 
         said = " ".join(error.format_message().replace("Value error, ", "").split())
-        note(f"mato: {said} (`mato {first} --help` shows how)")
+        about = f"mato {first}" if first in [*known, "daemon"] else "mato"
+        note(f"mato: {said} (`{about} --help` shows how)")
         return 2
     except (typer.Abort, EOFError):
         return 130
@@ -268,6 +269,14 @@ def doctor(as_json: Json = False) -> int:
     from mato.cli import doctor as checks
 
     return checks.run(as_json)
+
+
+@app.command()
+def model() -> int:
+    """Fetch the small embedded model, once (491 MB), and print where it is."""
+    from mato.models.embedded import fetch
+
+    return fetch.main()
 
 
 @app.command()

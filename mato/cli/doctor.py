@@ -187,7 +187,7 @@ def _models(paths: Paths) -> Iterator[Finding]:
         yield Finding("embedded", "ok", str(embedded))
     else:
         need = choice.model == "embedded"
-        yield Finding("embedded", "fault" if need else "note", "not fetched", "make model")
+        yield Finding("embedded", "fault" if need else "note", "not fetched", "mato model")
 
 
 def _daemon(paths: Paths) -> Iterator[Finding]:

@@ -39,8 +39,8 @@ def run(wish: starting.Wish, *, as_json: bool) -> int:
     session: str = made["session"]
     names = {agent["id"]: agent["name"] for agent in made["agents"]}
     tell: Callable[[Event], object] | Narrator
-    tell = _print_json if as_json else Narrator(names, _write)
     ask = None if as_json or not sys.stdin.isatty() else _ask
+    tell = _print_json if as_json else Narrator(names, _write, answers_itself=ask is None)
     try:
         ended = asyncio.run(follow(paths, session, dict.fromkeys(names, 1), tell, ask))
     except KeyboardInterrupt:
@@ -101,7 +101,8 @@ async def _decide(
 ) -> None:
     if ask is None:
         allowed, rule = False, NOBODY
-        output.note(f"{NOBODY}: {asked.tool} {asked.resource} (--mode edit or full allows more)")
+        enough = "edit or --mode full" if asked.action == "write" else "full"
+        output.note(f"{NOBODY}: {asked.tool} {asked.resource} (--mode {enough} allows it)")
     else:
         allowed = await asyncio.to_thread(ask, asked)
         rule = "approved in mato run" if allowed else "denied in mato run"

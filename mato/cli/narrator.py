@@ -39,7 +39,15 @@ class Narrator:
     `write` takes text that is already cleaned.
     """
 
-    def __init__(self, names: Mapping[str, str], write: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        write: Callable[[str], object],
+        *,
+        answers_itself: bool = False,
+    ) -> None:
+        """`answers_itself`: whoever tells this also decides calls, at once."""
+        self._answers_itself = answers_itself
         self._names = names
         self._write = write
         self._room = max(
@@ -86,9 +94,8 @@ class Narrator:
             case ToolUnknown() as body:
                 self._line(agent, f"? {self._titles.pop(body.call, body.call)}  {body.message}")
             case PermissionAsked() as body:
-                self._line(
-                    agent, f"▲ asks: {body.tool} {body.resource}  (mato approve {body.call})"
-                )
+                how = "" if self._answers_itself else f"  (mato approve {body.call})"
+                self._line(agent, f"▲ asks: {body.tool} {body.resource}{how}")
             case PermissionAnswered(by="person") as body:
                 self._line(agent, f"  {body.rule}")
             case PlanUpdated() as body:

@@ -89,6 +89,15 @@ def cost(usd: float | None) -> str:
     return f"${usd:.2f}" if usd >= 0.01 or usd == 0 else "<$0.01"
 
 
+def command() -> str:
+    """How a person calls this `mato`: by its name where PATH finds it, else by its path."""
+    import shutil
+
+    # make's PATH has the environment's folder in front, the person's shell has not.
+    by_name = shutil.which("mato") and "MAKELEVEL" not in os.environ
+    return "mato" if by_name else sys.argv[0]
+
+
 def home_short(path: str) -> str:
     """`path` with the home folder as ``~``."""
     home = os.environ.get("HOME", "")

@@ -225,7 +225,7 @@ def _embedded() -> Path:
     found = locate()
     if found is None:
         raise ConfigError(
-            "the embedded model is not on this machine; `make model` fetches it, "
+            "the embedded model is not on this machine; `mato model` fetches it, "
             "or choose another with --model"
         )
     return found

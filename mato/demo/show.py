@@ -74,9 +74,8 @@ def run(*, interactive: bool) -> int:
     prompting = threading.Thread(target=_prompt_beside, args=(paths, made, parts), daemon=True)
     prompting.start()
     code = starting.attach(made["session"])
-    output.note(
-        f"the sample project is in {project.parent}; `mato kill {made['name']}` ends its agents"
-    )
+    ends = f"`{output.command()} kill {made['name']}`"
+    output.note(f"the sample project is in {project.parent}; {ends} ends its agents")
     return code
 
 
@@ -119,7 +118,7 @@ async def _tell(paths: Paths, made: Data, parts: tuple[Part, ...]) -> int:
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
         prompting = group.create_task(_prompt(paths, made, parts))
-        narrator = Narrator(names, sys.stdout.write)
+        narrator = Narrator(names, sys.stdout.write, answers_itself=True)
         ended = await headless.follow(paths, made["session"], turns, narrator, None)
         await prompting
     took = seconds(int((time.monotonic() - started) * 1e6))

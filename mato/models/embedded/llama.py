@@ -258,7 +258,7 @@ def _start(model: Path, prefixes: Path, socket: Path, key: str, threads: int) ->
     except Exception as error:
         raise ModelFault(
             "process",
-            f"{str(model)!r} cannot be loaded ({error}); delete it and run `make model` again",
+            f"{str(model)!r} cannot be loaded ({error}); delete it and run `mato model` again",
         ) from error
 
 

@@ -112,7 +112,7 @@ def main(arguments: list[str]) -> NoReturn:
             log("usage: python -m mato.models.embedded.server MODEL.gguf")
             code = 2
         elif not (model := Path(arguments[0])).is_file():
-            log(f"there is no model file {str(model)!r}; run `make model`")
+            log(f"there is no model file {str(model)!r}; run `mato model`")
             code = 1
         else:
             runtime = paths.private(paths.find().runtime)
