@@ -9,21 +9,22 @@ import select
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
-from textual._xterm_parser import XTermParser
-from textual.constants import ESCAPE_DELAY
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Event
 
 from mato_panes.gate import terminal_text
+from mato_panes.incoming import Incoming
 
 if TYPE_CHECKING:
     from textual.app import App
 
 _PUSH_TITLE = "\x1b[22;2t"
 _POP_TITLE = "\x1b[23;2t"
+_READ_BYTES = 65_536
 
 
 class TerminalLost(Event, bubble=False):
@@ -106,23 +107,21 @@ class TerminalDriver(LinuxDriver):
     def _read_keys(self) -> None:
         assert self._end_of_input is not None
         terminal, end = self.fileno, self._end_of_input[0]
-        parser = XTermParser(self._debug)
+        incoming = Incoming(debug=self._debug)
         decode = getincrementaldecoder("utf-8")(errors="replace").decode
-        patience: float | None = None  # after input: an escape may be a key, or begin a sequence
         while True:
-            ready = select.select([terminal, end], [], [], patience)[0]
+            ready = select.select([terminal, end], [], [], incoming.patience)[0]
             if end in ready:
                 return
             if terminal in ready:
-                data = os.read(terminal, 4096)
+                data = os.read(terminal, _READ_BYTES)
                 if not data:
                     raise OSError(errno.EIO, "the terminal has no more input")
-                if text := decode(data):
-                    for event in parser.feed(text):
-                        self.process_message(event)
-            for event in parser.tick():
+                events = incoming.feed(decode(data), monotonic())
+            else:
+                events = incoming.quiet()
+            for event in events:
                 self.process_message(event)
-            patience = ESCAPE_DELAY if ready else None
 
     def take_mouse(self, taken: bool) -> None:
         """Whether the mouse is Mato's, or the terminal's own to select with."""

@@ -161,6 +161,25 @@ def test_an_escape_alone_is_a_key_and_bytes_that_are_no_text_do_no_harm(
     assert terminal.wait() == 0
 
 
+def test_nothing_in_a_paste_is_a_key(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = start(terminals, tmp_path)
+    inside = b"a\nb\x1b[31m red\r\x02d\x1bOP\r"
+    os.write(terminal.ours, b"\x1b[200~" + inside + b"\x1b[201~\x02d\r\x1b[201~")
+    terminal.read_until(b"pasted 5 lines")
+    terminal.output = b""
+    megabyte = b"one line of a megabyte\x1b[Z\r" * 40_000
+    rest = memoryview(b"\x1b[200~" + megabyte + b"\x1b[201~")
+    while rest:
+        rest = rest[os.write(terminal.ours, rest[:1000]) :]
+        while select.select([terminal.ours], [], [], 0)[0]:
+            terminal.output += os.read(terminal.ours, 65536)
+    terminal.read_until(b"pasted 1.0 MB")
+    assert terminal.process.poll() is None
+    assert b"enter queues" not in terminal.output  # nothing was sent
+    os.write(terminal.ours, b"\x02d")
+    assert terminal.wait() == 0
+
+
 def wakeups(process: int) -> int:
     """How often its threads have waited and were woken."""
     statuses = [task / "status" for task in Path(f"/proc/{process}/task").iterdir()]
