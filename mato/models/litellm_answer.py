@@ -25,6 +25,7 @@ from mato.models.base import (
 )
 from mato.models.keys import VARIABLES, variable_for
 from mato.models.litellm_faults import fault_of
+from mato.models.pairs import Pairs, whole
 
 _FINISHES: dict[str, Finish] = {
     "stop": "stop",
@@ -69,6 +70,8 @@ async def answer(litellm: Any, request: ModelRequest) -> AsyncIterator[Chunk]:
         raise fault_of(error, shown, provider, request.choice.base_url, reading.begun) from error
     finally:
         await _close(stream)
+    for chunk in reading.rest():
+        yield chunk
     # litellm makes up a finish for streams that just end; only what the endpoint said counts.
     if reading.finish is None or getattr(stream, "received_finish_reason", "") is None:
         raise ModelFault("cut", f"the answer of {shown} was cut off before its end")
@@ -217,6 +220,9 @@ class _Reading:
         self._usage: Any = None
         self._places: dict[int, tuple[int, str]] = {}
         self._calls = 0
+        self._reasoning = Pairs()
+        self._text = Pairs()
+        self._written: dict[int, Pairs] = {}
 
     def read(self, part: Any) -> list[Chunk]:
         """The chunks in one part of litellm's stream."""
@@ -226,9 +232,9 @@ class _Reading:
         for choice in part.choices[:1]:
             delta = choice.delta
             if reasoning := getattr(delta, "reasoning_content", None):
-                chunks.append(ReasoningChunk(str(reasoning)))
+                chunks.append(ReasoningChunk(self._reasoning.feed(str(reasoning))))
             if text := getattr(delta, "content", None):
-                chunks.append(TextChunk(str(text)))
+                chunks.append(TextChunk(self._text.feed(str(text))))
             for call in getattr(delta, "tool_calls", None) or ():
                 chunks.append(self._arguments(call))
             if choice.finish_reason:
@@ -245,7 +251,17 @@ class _Reading:
             known = (self._calls, call.id or "")
             self._places[given] = known
             self._calls += 1
-        return ArgumentsChunk(known[0], name, call.function.arguments or "")
+        written = self._written.setdefault(known[0], Pairs())
+        return ArgumentsChunk(known[0], whole(name), written.feed(call.function.arguments or ""))
+
+    def rest(self) -> list[Chunk]:
+        """What was still held back at the end of the stream."""
+        chunks = [
+            ReasoningChunk(self._reasoning.rest()),
+            TextChunk(self._text.rest()),
+            *(ArgumentsChunk(at, "", each.rest()) for at, each in self._written.items()),
+        ]
+        return [chunk for chunk in chunks if chunk.text]
 
     def usage_of(self, litellm: Any, model: str, provider: str, priced: bool) -> Usage:
         """Tokens and cost. The price of somebody's own endpoint is nobody's business here."""

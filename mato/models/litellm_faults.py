@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from mato.models.base import Fault, ModelFault
 from mato.models.keys import variable_for
+from mato.models.pairs import whole
 
 _BY_STATUS: dict[int, Fault] = {
     401: "auth",
@@ -61,7 +62,8 @@ def fault_of(error: Exception, model: str, provider: str, base_url: str, begun: 
             message = f"the conversation is longer than {model} takes; start a new agent"
         case _:
             message = f"{where} answered with an error"
-    return ModelFault(fault, f"{message} ({detail})" if detail else message, _retry_after(error))
+    sentence = whole(f"{message} ({detail})" if detail else message)
+    return ModelFault(fault, sentence, _retry_after(error))
 
 
 def _class_of(error: Exception, begun: bool) -> Fault:

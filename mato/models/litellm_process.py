@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from mato.models.base import ModelFault, ModelRequest
+from mato.models.pairs import whole
 from mato.models.pipes import Wire, claim_stdout, open_wire
 from mato.models.wire import Ask, Cancel, Failed, Piece, Ready
 
@@ -70,9 +71,8 @@ class Desk:
         except Exception as error:
             # The boundary of a request: one that fails must not take the others with it.
             print(f"request {name}: {type(error).__name__}", file=sys.stderr, flush=True)
-            await self._wire.write(
-                Failed(name, "refused", f"litellm failed inside: {type(error).__name__}: {error}")
-            )
+            sentence = whole(f"litellm failed inside: {type(error).__name__}: {error}")
+            await self._wire.write(Failed(name, "refused", sentence))
         finally:
             if self._running.get(name) is asyncio.current_task():
                 del self._running[name]

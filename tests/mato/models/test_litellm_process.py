@@ -120,6 +120,31 @@ async def test_reasoning_text_and_usage_come_in_order(sources: Sources, endpoint
     assert asked.body["tools"][0]["function"]["name"] == "read"
 
 
+async def test_characters_that_were_cut_between_pieces_are_put_together(
+    sources: Sources, endpoint: Endpoint
+) -> None:
+    call = ReplyCall("read", '{"path": "\ud83d\ude00"}', "call_1")  # sent in pieces of seven
+    endpoint.tell(
+        Reply(reasoning=("\ud83d", "\ude00"), text=("a \ud83d", "\ude00 b"), calls=(call,))
+    )
+    chunks = await answers(sources, request(endpoint))
+    assert "".join(c.text for c in chunks if isinstance(c, ReasoningChunk)) == "\U0001f600"
+    assert text(chunks) == "a \U0001f600 b"
+    written = "".join(c.text for c in chunks if isinstance(c, ArgumentsChunk))
+    assert written == '{"path": "\U0001f600"}'
+    endpoint.tell(Reply(text=("x \ude00 ", "y\ud83d")))
+    assert text(await answers(sources, request(endpoint))) == "x \ufffd y\ufffd"
+
+
+async def test_an_error_with_half_a_character_is_still_a_fault(
+    sources: Sources, endpoint: Endpoint
+) -> None:
+    endpoint.tell(Reply(status=400, error="no \ud83d such thing"))
+    with pytest.raises(ModelFault, match="no \ufffd such thing") as caught:
+        await answers(sources, request(endpoint))
+    assert caught.value.fault == "refused"
+
+
 async def test_parallel_calls_interleave_and_stay_apart(
     sources: Sources, endpoint: Endpoint
 ) -> None:
