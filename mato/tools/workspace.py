@@ -180,6 +180,9 @@ class Workspace:
         try:
             with os.scandir(descriptor) as names:
                 entries = [_entry(found, relative) for found in islice(names, _NAMES_READ)]
+            if not entries and os.fstat(descriptor).st_nlink == 0:
+                # Deleted, yet held open: not the same as empty.
+                raise FileNotFoundError(errno.ENOENT, "no such file or directory")
         except OSError as error:
             self._refuse(path, error)
         finally:

@@ -259,6 +259,14 @@ def test_a_system_without_openat2_is_told_so_in_one_sentence():
     assert answer.stdout.count("\n") == 1
 
 
+def test_a_workspace_that_was_deleted_is_not_an_empty_one(top: Path):
+    with Workspace(top / "ws") as workspace:
+        (top / "ws").rmdir()
+        for look in (workspace.scandir, lambda: list(workspace.walk("."))):
+            with pytest.raises(PathRefused, match="was deleted"):
+                look()
+
+
 @pytest.mark.skipif(not KIT.exists(), reason="the corpus of hostile paths is not here")
 def test_no_path_of_the_corpus_gets_out():
     answer = subprocess.run(
