@@ -142,13 +142,16 @@ def _permission(entry: CallEntry, view: View) -> Iterator[Line]:
     allow: Line = (("[a]", "key"), (" allow", "text"))
     deny: Line = (("[d]", "key"), (" deny", "text"))
     keys: Line = (*_BAR, *allow, ("   ", "text"), *deny)
+    together = cells(keys) + cells(_HINT) + 2 <= width
     if cells(keys) > width:
         yield (*_BAR, *allow)
         yield (*_BAR, *deny)
-    elif view.focused or cells(keys) + cells(_HINT) + 2 > width:
+    elif view.focused or not together:
         yield keys
     else:
         yield spread(keys, _HINT, width)
+    if not view.focused and not together:
+        yield from wrap(_HINT, width, first=_BAR)
 
 
 def _arguments(entry: CallEntry, width: int, prefix: Line, role: Role) -> Iterator[Line]:

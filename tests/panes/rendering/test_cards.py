@@ -100,8 +100,8 @@ def test_a_long_diff_is_folded_and_says_how_much_is_left() -> None:
 def test_a_waiting_call_shows_the_exact_command_and_both_keys() -> None:
     command = "rm  -rf 'a b'\n  && echo \x1b[2J done"
     lines = shown(call(status="waiting", resource=command), 30)
-    assert "[a] allow   [d] deny" in lines[-1]
-    text = "".join(line.removeprefix("┃ ") for line in lines[1:-2])
+    assert lines[-2:] == ["┃ [a] allow   [d] deny", "┃ tab, then a or d"]
+    text = "".join(line.removeprefix("┃ ") for line in lines[1:-3])
     assert text == "rm  -rf 'a b'  && echo ␛[2J done"
 
 
@@ -202,3 +202,12 @@ def test_no_entry_is_wider_than_its_view(
     assert not [c for line in lines for c in plain(line) if ord(c) < 32 or 0x7F <= ord(c) < 0xA0]
     assert estimate(one, width) >= 1
     assert isinstance(plain_text(one), str)
+
+
+@pytest.mark.parametrize("width", range(12, 80))
+def test_a_card_says_at_any_width_how_its_keys_are_reached(width: int) -> None:
+    waiting = call(status="waiting", resource="make all")
+    away = shown(waiting, width)
+    assert "tab, then a or d" in " ".join("".join(away).replace("┃", " ").split())
+    assert all(len(line) <= width for line in away)
+    assert "tab" not in "".join(shown(waiting, width, focused=True))

@@ -227,6 +227,21 @@ async def test_a_waiting_call_is_answered_only_from_the_transcript(chat: ModuleT
         assert [answer.allowed for answer in app.sent_of(CallAnswered)] == [False, True]
 
 
+async def test_a_click_on_a_waiting_call_leads_its_keys_to_it(chat: ModuleType) -> None:
+    scene = chat.Scene()
+    scene.asks("c1", "make one")
+    scene.asks("c2", "make two")
+    app = chat.Panes(scene)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.pane.focus_composer()
+        await pilot.pause()
+        row = next(y for y, text in enumerate(app.shown()) if "make two" in text)
+        await pilot.click(app.pane.transcript, offset=(5, row))
+        assert not app.sent_of(CallAnswered)
+        await pilot.press("a")
+        assert [answer.call for answer in app.sent_of(CallAnswered)] == ["c2"]
+
+
 async def test_neither_enter_nor_space_allows_anything(chat: ModuleType) -> None:
     scene = chat.Scene()
     scene.asks("c1", "make all")
