@@ -102,10 +102,10 @@ def create(paths: Paths, wish: Wish) -> Data:
     """Ask the daemon for a session; the result of ``session.new``."""
     cwd = folder(wish.cwd or ".")
     load(paths)  # a broken config is a sentence here, not a surprise in the daemon
-    agents = [
-        {"profile": profile, "model": wish.model, "base_url": wish.base_url}
-        for profile in wish.profiles or ("",)
-    ]
+    one: Data = {"model": wish.model, "base_url": wish.base_url}
+    if wish.mode:  # of each agent too: what is said here goes before what its profile says
+        one["mode"] = wish.mode
+    agents = [{"profile": profile, **one} for profile in wish.profiles or ("",)]
     params: Data = {
         "cwd": cwd,
         "task": wish.task,
