@@ -15,7 +15,13 @@ from mato.config.paths import Paths, find
 from mato.protocol.methods import Answer, Subscribe
 from mato_sessions import codec
 from mato_sessions.errors import MatoError, TurnFailed
-from mato_sessions.events import Event, PermissionAsked, TurnEnded
+from mato_sessions.events import (
+    AgentStateChanged,
+    Event,
+    PermissionAsked,
+    TurnEnded,
+    TurnPrompted,
+)
 
 NOBODY = "denied: mato run has nobody to ask"
 
@@ -26,6 +32,40 @@ class Outcome(NamedTuple):
     agent: str
     reason: str
     detail: str
+
+
+class Outcomes:
+    """The fold from events to the ends of the turns that are waited for: so many of each agent."""
+
+    def __init__(self, turns: Mapping[str, int]) -> None:
+        self._left = dict(turns)
+        self._running: set[str] = set()
+        self.ended: list[Outcome] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether all have ended."""
+        return all(count <= 0 for count in self._left.values())
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event."""
+        agent = event.agent
+        if agent not in self._left:
+            return
+        match event.body:
+            case TurnPrompted():
+                self._running.add(agent)
+            case TurnEnded(reason=reason, detail=detail):
+                self._running.discard(agent)
+                self._left[agent] -= 1
+                self.ended.append(Outcome(agent, reason, detail))
+            case AgentStateChanged(state="failed", evidence=evidence) if agent in self._running:
+                # The agent itself, not its turn: nothing more comes of it.
+                self._running.discard(agent)
+                self._left[agent] = 0
+                self.ended.append(Outcome(agent, "failed", evidence))
+            case _:
+                pass
 
 
 def run(wish: starting.Wish, *, as_json: bool) -> int:
@@ -68,8 +108,7 @@ async def follow(
 
     Calls that need a person are decided by `ask`, on a thread; where it is None they are denied.
     """
-    left = dict(turns)
-    ended: list[Outcome] = []
+    outcomes = Outcomes(turns)
     async with (
         await Client.connect(paths, client="run", start=False) as watching,
         await Client.connect(paths, client="run", start=False) as asking,
@@ -84,16 +123,14 @@ async def follow(
                     tell(event)
                 if isinstance(event.body, PermissionAsked):
                     await _decide(asking, event.body, ask)
-                elif isinstance(event.body, TurnEnded) and event.agent in left:
-                    ended.append(Outcome(event.agent, event.body.reason, event.body.detail))
-                    left[event.agent] -= 1
+                outcomes.apply(event)
             if isinstance(tell, Narrator):
                 for piece in frame.pieces:
                     tell.piece(piece)
             sys.stdout.flush()
-            if all(count <= 0 for count in left.values()):
+            if outcomes.over:
                 break
-    return ended
+    return outcomes.ended
 
 
 async def _decide(
