@@ -6,6 +6,7 @@ typer, so that there is one place for help and for usage errors.
 
 from __future__ import annotations
 
+import gc
 import os
 
 
@@ -61,6 +62,8 @@ def run(argv: list[str]) -> int:
 
 
 def _open(argv: list[str]) -> int:
+    # Nothing of what is loaded now is garbage; the workspace turns it on when it begins.
+    gc.disable()
     from mato.cli import starting
 
     match argv:

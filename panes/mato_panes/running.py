@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,9 @@ def run(paths: Paths, settings: Settings, session: str, *, theme: str = "") -> i
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("the workspace needs a terminal; `mato run` works without one")
+    # What has been loaded stays, and is not looked through again and again.
+    gc.freeze()
+    gc.enable()
     return asyncio.run(_attached(paths, settings, session, theme))
 
 
