@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from mato.protocol.methods import ListSessionsResult
 from mato_sessions.catalog import Catalog, SessionSummary
-from mato_sessions.events import Event
+from mato_sessions.events import (
+    AgentReconfigured,
+    AgentStateChanged,
+    Event,
+    ModelAsked,
+    TurnQueued,
+    TurnReturned,
+)
+from mato_sessions.events.agent import ANSWERS
 from mato_sessions.ledger import Total
 from mato_sessions.pieces import Piece
 from mato_sessions.transcript import Transcript
@@ -29,6 +39,16 @@ class Reader:
         return taken
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An agent has asked its model, and nothing has come of the answer."""
+
+    since_us: int
+    """When it asked, by the clock of `mono_us`."""
+    why: str = ""
+    """What the model does meanwhile ("queued behind 2"), where it says so."""
+
+
 class SessionStore:
     """One attached session: the transcripts of its agents, as the events and pieces make them."""
 
@@ -39,6 +59,8 @@ class SessionStore:
         self.last_seq = 0
         self.dirty: set[str] = set()
         """Agents whose transcript has changed; who draws them takes them out."""
+        self.waits: dict[str, Wait] = {}
+        """By agent."""
         self._readers: dict[str, list[Reader]] = {}
 
     def apply(self, event: Event) -> None:
@@ -47,6 +69,7 @@ class SessionStore:
             return
         self.last_seq = event.seq
         if event.agent is not None:
+            self._await(event.agent, event)
             self.transcript(event.agent).apply(event)
             self.dirty.add(event.agent)
             return
@@ -57,8 +80,20 @@ class SessionStore:
     def piece(self, piece: Piece) -> None:
         """Take in a live piece of a stream."""
         if piece.session == self.session:
+            self.waits.pop(piece.agent, None)
             self.transcript(piece.agent).delta(piece)
             self.dirty.add(piece.agent)
+
+    def _await(self, agent: str, event: Event) -> None:
+        match event.body:
+            case ModelAsked():
+                self.waits[agent] = Wait(event.mono_us)
+            case AgentStateChanged(state="working", evidence=why) if agent in self.waits:
+                self.waits[agent] = Wait(self.waits[agent].since_us, "" if why == ANSWERS else why)
+            case TurnQueued() | TurnReturned() | AgentReconfigured():
+                pass
+            case _:
+                self.waits.pop(agent, None)
 
     def transcript(self, agent: str) -> Transcript:
         """The agent's transcript; an empty one where nothing is known of it yet."""

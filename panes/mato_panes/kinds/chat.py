@@ -94,7 +94,10 @@ class ChatPane(Widget):
         changed = self._store.changed(agent.id, self._reader)
         self.header.show(agent, self._wall_us())
         self.composer.show(agent.name, busy=agent.state in RUNNING)
-        self.transcript.sync(changed, self._tick_us())
+        name = one_line(agent.name, 24)
+        hint = "" if agent.state == "stopped" else f"Write below what {name} shall do."
+        wait = self._store.waits.get(agent.id) if agent.state == "working" else None
+        self.transcript.sync(changed, self._tick_us(), wait, hint)
 
     def _history(self) -> list[str]:
         """What was sent to the agent, oldest first, repetitions left out."""

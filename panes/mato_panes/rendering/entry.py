@@ -11,6 +11,7 @@ from mato_panes.rendering.line import Line, Role, Span, cells, clip
 from mato_panes.rendering.markdown import Markdown
 from mato_panes.rendering.view import View
 from mato_panes.rendering.wrapping import PROSE_CELLS, wrap
+from mato_panes.store import Wait
 from mato_sessions.entries import (
     AnyEntry,
     CallEntry,
@@ -108,6 +109,20 @@ def prose(
     if room >= 16:
         head = (*head, ("  ", "text"), (one_line(entry.text, room), "dim"))
     return [clip(head, view.width)]
+
+
+WAIT_SHOWN_US = 1_000_000
+"""A shorter wait for the model is not worth a line."""
+
+
+def waiting_line(wait: Wait, now_us: int, width: int) -> Line:
+    """What an agent waits for while its model says nothing, and for how long already."""
+    waited_us = now_us - wait.since_us
+    if waited_us < WAIT_SHOWN_US:
+        return ()
+    elapsed = f" {words.clock(waited_us)}"
+    why = one_line(wait.why or "waiting for the model", max(width - INDENT - len(elapsed), 1))
+    return clip((("⋯ ", "dim"), (f"{why}{elapsed}", "dim")), width)
 
 
 def foldable(entry: AnyEntry) -> bool:

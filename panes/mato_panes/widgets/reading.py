@@ -16,6 +16,9 @@ from mato_panes.rendering.viewport import Place, Viewport
 from mato_panes.widgets.marking import Marking
 from mato_sessions.entries import AnyEntry, CallEntry
 
+LEAST_NOTED = 5
+"""Rows of a picture that has room for a note below the end."""
+
 
 class Reading:
     """One reader of the entries; `look` gives the picture after anything was done."""
@@ -23,6 +26,12 @@ class Reading:
     def __init__(self, entries: Sequence[AnyEntry]) -> None:
         self.document = Document(entries, 80)
         self.viewport = Viewport(self.document, 0)
+        self.height = 0
+        """Rows of the picture."""
+        self.hint: Line = ()
+        """Shown where there is no entry."""
+        self.note: Line = ()
+        """Shown below the end: what is waited for."""
         self.rows: list[Place] = []
         """The lines that the last picture showed."""
         self.cursor: int | None = None
@@ -61,20 +70,27 @@ class Reading:
     def look(self, *, focused: bool) -> list[tuple[Line, Look]]:
         """Line and decorations of every row."""
         document, finder, marking = self.document, self.finder, self.marking
+        height = self.height
+        noted = bool(self.note) and self.viewport.following and height >= LEAST_NOTED
+        self.viewport.height = height - 2 if noted else height
         self.rows = rows = self.viewport.rows()
+        below: dict[int, Line] = {len(rows) + 1: self.note} if noted and rows else {}
+        if not rows:
+            below[0] = self.note or self.hint
         self._top_key = document.entries[rows[0].entry].key if rows else ""
         thumb = self.viewport.thumb()
         hit = finder.now if finder else None
         hit_place = Place(hit.entry, finder.line(document, hit)) if finder and hit else None
         cursor = self.cursor if focused and marking is None else None
         badge = self.badge()
-        height = self.viewport.height
         looks: list[tuple[Line, Look]] = []
         for y in range(height):
             in_thumb = None if thumb is None else thumb[0] <= y < thumb[0] + thumb[1]
+            if thumb is not None and noted and y >= self.viewport.height:
+                in_thumb = True  # at the end, where the thumb is
             note = badge if y == height - 1 else ""
             if y >= len(rows):
-                looks.append(((), Look(thumb=in_thumb, badge=note)))
+                looks.append((below.get(y, ()), Look(thumb=in_thumb, badge=note)))
                 continue
             place = rows[y]
             look = Look(

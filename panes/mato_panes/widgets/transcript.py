@@ -23,9 +23,11 @@ from mato_panes.messages import (
     WholeOutputWanted,
 )
 from mato_panes.rendering.document import Document
-from mato_panes.rendering.line import Line
+from mato_panes.rendering.entry import waiting_line
+from mato_panes.rendering.line import Line, clip
 from mato_panes.rendering.paint import Look, Paint
 from mato_panes.rendering.viewport import Viewport
+from mato_panes.store import Wait
 from mato_panes.widgets.marking import Marking
 from mato_panes.widgets.paint import app_of
 from mato_panes.widgets.reading import Reading
@@ -80,12 +82,17 @@ class Transcript(Widget, can_focus=True):
 
     # --- what is shown ----------------------------------------------------------------------
 
-    def sync(self, changed: Iterable[int], now_us: int) -> None:
+    def sync(
+        self, changed: Iterable[int], now_us: int, wait: Wait | None = None, hint: str = ""
+    ) -> None:
         """Show what has changed in the entries, by index, ascending.
 
-        `now_us` is the time that running things have reached, by the clock of `mono_us`.
+        `now_us` is the time that running things have reached, by the clock of `mono_us`; `wait`
+        what the agent waits for; `hint` shown text where there are no entries.
         """
         self.reading.sync(changed, now_us)
+        self.reading.note = waiting_line(wait, now_us, self.document.width) if wait else ()
+        self.reading.hint = clip(((hint, "dim"),), self.document.width)
         self.repaint()
 
     def repaint(self) -> None:
@@ -149,7 +156,7 @@ class Transcript(Widget, can_focus=True):
         width = event.size.width - BAR_CELLS
         if width != self.document.width:
             self.viewport.rewrap(width)
-        self.viewport.height = event.size.height
+        self.reading.height = event.size.height
         self._painted = []
         self.repaint()
 
