@@ -25,7 +25,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
 async def new(daemon: Daemon, folder: Path, *words: str, **env: str) -> list[dict[str, Any]]:
     """The agents of the session that `mato new words…` opens."""
     command = [sys.executable, "-m", "mato", "new", "--name", "s", *words]
-    merged = {**os.environ, **daemon.env, **env}
+    merged = {**os.environ, **daemon.env, "MATO_MODEL": "", "MATO_MODE": "", **env}
     await asyncio.to_thread(subprocess.run, command, check=True, cwd=folder, env=merged)
     listed = await asyncio.to_thread(quick.request, daemon.paths, "session.list", {})
     [session] = listed["sessions"]

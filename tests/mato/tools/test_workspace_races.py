@@ -97,9 +97,12 @@ def test_the_race_is_lost_by_an_opener_that_checks_before_it_opens(ws: Path):
 
 
 def test_writing_never_gets_out(ws: Path, top: Path):
-    written = 0
+    number = written = 0
+    end = time.monotonic() + 8
     with Workspace(ws) as workspace, swapping(ws, "door", "evil"):
-        for number in range(1500):
+        # A busy machine may leave the link in place for more than the 1500 rounds.
+        while number < 1500 or (not written and time.monotonic() < end):
+            number += 1
             try:
                 workspace.write_bytes(f"door/new{number}", b"x", expect=None)
                 written += 1
