@@ -104,7 +104,9 @@ class MatoApp(App[int]):
         self.reading = Reading(
             link, overview, session, changed=self._changed, arranged=self._arranged
         )
-        self.workspace = Workspace(self.reading, clock, sidebar=settings.screen.sidebar)
+        self.workspace = Workspace(
+            self.reading, clock, sidebar=settings.screen.sidebar, prefix=prefix.key
+        )
         compositing.hold(self.workspace)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -98,6 +98,18 @@ def fit(text: str, width: int) -> str:
     return text[:kept].rstrip(" ") + "…"
 
 
+def pinch(text: str, width: int) -> str:
+    """As `fit`, but cut in the middle: names that are alike often differ at their ends."""
+    if cell_len(text) <= width:
+        return text
+    end = ""
+    for character in reversed(text):
+        if cell_len(character + end) > (width - 1) // 2:
+            break
+        end = character + end
+    return fit(text, width - cell_len(end)) + end
+
+
 def clip(line: Line, width: int) -> Line:
     """The line cut to `width` cells, with an ellipsis where it was cut."""
     if cells(line) <= width:

@@ -70,6 +70,7 @@ class Inbox(Dialog[PendingCall]):
             self._all.setdefault(each.call.call, each)
         listing = self.query_one(Listing)
         self.set_class(not self._all, "-empty")
+        self.say_keys(KEYS if self._all else "Esc leaves")
         rows = [self._row(each) for each in self._all.values()]
         if tuple(rows) != listing.rows:
             listing.show(rows)

@@ -33,7 +33,8 @@ FRAME_S = 1 / 30
 """At most so often anything is drawn because something came."""
 SIDEBAR_FROM = 100
 """Columns from which the sidebar shows by itself."""
-HINT = "Nothing is shown here.\nThe prefix key, then c, opens an agent; ? is help."
+HINT = "Nothing is shown here.\n{prefix} c opens an agent; {prefix} ? is help."
+SECOND_US = 1_000_000
 NOTE_S = 6.0
 """How long a sentence stands in the status bar."""
 
@@ -57,7 +58,7 @@ class Workspace(Screen[None]):
             super().__init__()
             self.agent = agent
 
-    def __init__(self, reading: Reading, clock: Clock, *, sidebar: bool) -> None:
+    def __init__(self, reading: Reading, clock: Clock, *, sidebar: bool, prefix: str) -> None:
         super().__init__()
         self.reading = reading
         self.desk = Desk()
@@ -65,6 +66,8 @@ class Workspace(Screen[None]):
         """The prefix, while the next key is waited for."""
         self.mouse = True
         self._clock = clock
+        self._now_us = clock.wall_us()
+        self._prefix = prefix
         self._sidebar: bool | None = None if sidebar else False
         self._note: tuple[str, Role] = ("", "text")
         self._note_timer: Timer | None = None
@@ -150,7 +153,7 @@ class Workspace(Screen[None]):
 
     def show_desk(self, *, focus: bool) -> None:
         """Draw the desk as it is now, and put the keyboard's focus where the desk says."""
-        self.view.hint = HINT
+        self.view.hint = HINT.format(prefix=display(self._prefix, newline=False))
         focused = self.desk.focused
         alive = {leaf.pane for leaf in self.desk.panes()}
         mounting = self.view.show(self.desk.shown, focused.pane if focused else None, alive)
@@ -211,7 +214,7 @@ class Workspace(Screen[None]):
             agent,
             self.reading.store,
             tick_us=self._clock.mono_us,
-            wall_us=self._clock.wall_us,
+            wall_us=self._shown_us,
         )
 
     def _pane_line(self, leaf: PaneNode) -> str:
@@ -259,15 +262,30 @@ class Workspace(Screen[None]):
             wait = max(self._drawn_s + FRAME_S - monotonic(), 0.001)
             self._frame_timer = self.set_timer(wait, self._draw)
 
+    def _shown_us(self) -> int:
+        """The wall clock as all that is drawn shows it: a second begins everywhere at once."""
+        now_us = self._clock.wall_us()
+        if not 0 <= now_us - self._now_us < SECOND_US:
+            self._now_us = now_us
+        return self._now_us
+
     def _draw(self) -> None:
         self._frame_timer = None
+        if not self.is_attached or self._pruning:
+            return  # it is about to go, and some of its widgets have gone
         self._drawn_s = monotonic()
         self.frames += 1
         agents = self.agents
         store = self.reading.store
         overview = self.reading.overview
         due = store.dirty | self._late
-        news = overview.dirty or bool(self._late)
+        before_us = self._now_us
+        if overview.dirty or self._late:
+            self._now_us = self._clock.wall_us()
+        news = overview.dirty
+        if self._shown_us() != before_us:
+            due |= {agent.id for agent in agents.values() if agent.state in RUNNING}
+            news = True
         if overview.dirty:
             due |= set(agents)
             overview.dirty = False
@@ -301,7 +319,7 @@ class Workspace(Screen[None]):
             session=self.reading.store.session,
             focused=self.desk.focused.agent if self.desk.focused else "",
             shown=frozenset(leaf.agent for leaf in self.desk.panes()),
-            now_us=self._clock.wall_us(),
+            now_us=self._shown_us(),
         )
         self.query_one(Sidebar).show(self.reading.overview.sessions.values(), around, news=news)
 
@@ -325,6 +343,7 @@ class Workspace(Screen[None]):
             note_role=role,
             offline=self.reading.offline,
             mouse=self.mouse,
+            help=f"{self._prefix} ?",
         )
 
     def _look(self) -> None:

@@ -10,7 +10,7 @@ from mato.text import one_line
 from mato_panes.rendering import words
 from mato_panes.rendering.line import Line, Role, Span, cells, clip
 from mato_panes.widgets import paint
-from mato_panes.widgets.states import GLYPHS, RUNNING
+from mato_panes.widgets.states import GLYPHS, since_us
 from mato_sessions.catalog import AgentSummary
 
 NAME_CELLS = 24
@@ -60,20 +60,13 @@ def _figures(elapsed: str, tokens: str, cost: str) -> list[tuple[str, int]]:
 
 
 def _elapsed(agent: AgentSummary, wall_us: int) -> str:
-    since = _since_us(agent)
+    since = since_us(agent)
     return words.clock(wall_us - since) if since else ""
-
-
-def _since_us(agent: AgentSummary) -> int:
-    """When the turn began; of an agent that is blocked, when it was; 0: nothing runs."""
-    if agent.state not in RUNNING:
-        return 0
-    return agent.since_us if agent.state == "blocked" else agent.turn_at_us
 
 
 def _shown(agent: AgentSummary, wall_us: int) -> object:
     """All that the line depends on besides its room; a summary changes in place."""
-    since = _since_us(agent)
+    since = since_us(agent)
     return (
         agent.state,
         agent.name,

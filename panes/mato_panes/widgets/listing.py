@@ -106,7 +106,9 @@ class Listing(Widget, can_focus=True):
             self.post_message(self.Moved(self, self.key))
 
     def _follow(self) -> None:
-        height = max(self.size.height, 1)
+        height = self.size.height
+        if not height:
+            return  # it is not known yet how many rows are seen
         top = self.cursor
         while top > 0 and not self.rows[top - 1].key:
             top -= 1  # a heading stays with its first row
@@ -116,7 +118,10 @@ class Listing(Widget, can_focus=True):
         self._top = max(0, min(self._top, len(self.rows) - height)) if self.rows else 0
 
     def on_resize(self) -> None:
+        top = self._top
         self._follow()
+        if self._top != top:
+            self.refresh()
 
     def on_key(self, event: events.Key) -> None:
         match event.key:

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
 from mato.text import display
 from mato_panes.rendering import words
-from mato_panes.rendering.line import Line, Role
+from mato_panes.rendering.line import Line, Role, pinch
 from mato_panes.widgets.listing import Listing, Row
-from mato_panes.widgets.states import GLYPHS, RUNNING, URGENCY, most_urgent
+from mato_panes.widgets.states import GLYPHS, URGENCY, most_urgent, since_us
 from mato_sessions.catalog import AgentSummary, SessionSummary
+
+WIDTH = 30
+"""As in the style below."""
+_BESIDE_NAME = 9
+"""Cells of an agent's row that are neither its name nor its state: marks, gaps, the border."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +123,22 @@ def _session_row(session: SessionSummary, *, here: bool) -> Row:
 
 
 def _agent_row(session: SessionSummary, agent: AgentSummary, around: Around) -> Row:
-    elapsed = ""
-    if agent.state in RUNNING and around.now_us:
-        elapsed = " " + words.clock(around.now_us - agent.since_us)
+    since = since_us(agent)
+    elapsed = words.clock(around.now_us - since) if since and around.now_us else ""
     focused = agent.id == around.focused
     name = display(agent.name, newline=False)
+    here = session.id == around.session
     # In brackets: it has no pane; Enter opens one.
-    if session.id == around.session and agent.id not in around.shown and agent.state != "stopped":
-        name = display(f"({name})", newline=False)
+    around_name = "()" if here and agent.id not in around.shown and agent.state != "stopped" else ""
+    room = WIDTH - _BESIDE_NAME - len(around_name)
+    said = f"{agent.state} {elapsed}".rstrip()
+    if elapsed and cell_len(name) + len(said) > room:
+        said = elapsed  # the glyph says the state
+    name = pinch(name, room - len(said))
     ink: Role = "strong" if focused else "dim" if agent.state == "stopped" else "text"
     left: Line = (
         ("┃" if focused else " ", "key"),
         (f"{GLYPHS[agent.state]} ", agent.state),
-        (name, ink),
+        (f"({name})" if around_name else name, ink),
     )
-    return Row(f"{session.id}/{agent.id}", left, ((f"{agent.state}{elapsed}", agent.state),))
+    return Row(f"{session.id}/{agent.id}", left, ((said, agent.state),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mato_sessions.catalog import AgentSummary
 from mato_sessions.events.agent import AgentState
 
 GLYPHS: dict[AgentState, str] = {
@@ -29,6 +30,13 @@ URGENCY: dict[AgentState, int] = {
 
 RUNNING: frozenset[AgentState] = frozenset({"starting", "working", "blocked"})
 """States whose elapsed time is shown."""
+
+
+def since_us(agent: AgentSummary) -> int:
+    """When the turn began; of an agent that is blocked, when it was; 0: nothing runs."""
+    if agent.state not in RUNNING:
+        return 0
+    return agent.since_us if agent.state == "blocked" else agent.turn_at_us
 
 
 def most_urgent(states: Iterable[AgentState]) -> AgentState:

@@ -68,6 +68,8 @@ class Bar:
     offline: str = ""
     """Why there is no connection."""
     mouse: bool = True
+    help: str = ""
+    """Keys that show the help."""
 
 
 class StatusBar(Widget):
@@ -191,6 +193,8 @@ class StatusBar(Widget):
             parts.append((*model, (f" ({source})", "dim")) if source else model)
         if bar.cost_usd is not None:
             parts.append(((words.cost(bar.cost_usd), "dim"),))
+        if bar.help:
+            parts.append(((display(bar.help, newline=False), "key"), (" help", "dim")))
         kept: Line = ((" ", "text"),)
         for part in parts:
             longer: Line = (*part, ("  ", "text"), *kept) if cells(kept) > 1 else (*part, *kept)
