@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
+from mato.config.keys import PREFIXES, prefix_key
 from mato.config.paths import Paths
 from mato.config.settings import Settings
 from mato_sessions.errors import ConfigError
@@ -36,12 +37,14 @@ def load(paths: Paths, env: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if env is None else env
     merged = read_toml(paths.config_file)
     check(merged, Settings, where=str(paths.config_file))
+    _name_prefix(merged, where=str(paths.config_file))
     for variable, keys in VARIABLES.items():
         if value := env.get(variable, ""):
             given: dict[str, Any] = {keys[-1]: value}
             for key in reversed(keys[:-1]):
                 given = {key: given}
             check(given, Settings, where=f"the environment ({variable})")
+            _name_prefix(given, where=f"the environment ({variable})")
             _lay_over(merged, given)
     return msgspec.convert(merged, Settings)
 
@@ -124,6 +127,17 @@ def _describe(expected: Any) -> str:
     if members and get_origin(expected) is not tuple:
         return " or ".join(_describe(member) for member in members)
     return _WORDS.get(expected, str(expected))
+
+
+def _name_prefix(settings: dict[str, Any], where: str) -> None:
+    """Write the prefix key as the workspace names keys; an empty one is chosen there."""
+    written = settings.get("keys", {}).get("prefix", "")
+    if not written:
+        return
+    known = prefix_key(written)
+    if not known:
+        raise ConfigError(f"{where}: 'keys.prefix' is {written!r}; allowed: {PREFIXES}")
+    settings["keys"]["prefix"] = known
 
 
 def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:

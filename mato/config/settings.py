@@ -12,7 +12,8 @@ class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[keys]"""
 
     prefix: str = ""
-    """The prefix key. Empty: ctrl+b, or ctrl+g inside a tmux whose own prefix is ctrl+b."""
+    """The prefix key, as in "ctrl+a" or tmux's "C-a". Empty: ctrl+b, or ctrl+g inside a tmux whose
+    own prefix is ctrl+b."""
 
 
 class Screen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -84,6 +84,8 @@ class PrefixKeys:
 
     def press(self, key: str, character: str | None, now_s: float) -> Outcome:
         """What to do with a key; `character` is what it types, if anything."""
+        if key == "ctrl+@":
+            key = "ctrl+space"  # the same byte, to all but a few terminals
         if not self.armed:
             if key == self.prefix:
                 self.armed = True

@@ -149,3 +149,10 @@ def test_an_empty_query_fits_everything() -> None:
     found = fuzzy.match("  ", "anything")
     assert found is not None
     assert found.places == ()
+
+
+@pytest.mark.parametrize("key", ["ctrl+space", "ctrl+@"])
+def test_ctrl_space_is_a_prefix_on_every_terminal(key: str) -> None:
+    keys = PrefixKeys("ctrl+space")
+    assert keys.press(key, "\x00", 0.0) == "armed"
+    assert keys.press(key, "\x00", 0.1) == "through"

@@ -75,3 +75,72 @@ def test_a_folder_in_its_place_is_refused_with_a_sentence(paths: Paths) -> None:
     paths.config_file.mkdir()
     with pytest.raises(ConfigError, match="cannot read"):
         load(paths, {})
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("ctrl+a", "ctrl+a"),
+        ("C-a", "ctrl+a"),
+        ("c-A", "ctrl+a"),
+        ("CTRL+Space", "ctrl+space"),
+        ("C-Space", "ctrl+space"),
+        ("C-@", "ctrl+space"),
+        ("C-\\\\", "ctrl+backslash"),
+        ("C-]", "ctrl+right_square_bracket"),
+        ("ctrl+underscore", "ctrl+underscore"),
+        ("M-x", "alt+x"),
+        ("alt+x", "alt+x"),
+        ("F1", "f1"),
+        ("f12", "f12"),
+        (" ctrl+g ", "ctrl+g"),
+        ("", ""),
+    ],
+)
+def test_the_prefix_is_written_as_textual_or_tmux_write_keys(
+    paths: Paths, written: str, key: str
+) -> None:
+    paths.config_file.write_text(f'[keys]\nprefix = "{written}"\n')
+    assert load(paths, {}).keys.prefix == key
+    paths.config_file.unlink()
+    if "\\" not in written:
+        assert load(paths, {"MATO_PREFIX": written}).keys.prefix == key
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "banana",
+        "a",
+        "A",
+        "1",
+        "enter",
+        "space",
+        "C-",
+        "ctrl+",
+        "ctrl+i",
+        "C-m",
+        "ctrl+h",
+        "ctrl+j",
+        "M-b",
+        "alt+f",
+        "ctrl+ab",
+        "ctrl+1",
+        "shift+a",
+        "f0",
+        "f13",
+        "f99",
+        "M-F1",
+        "ctrl+ctrl+a",
+        "^A",
+    ],
+)
+def test_what_cannot_be_a_prefix_is_refused_in_a_sentence(paths: Paths, written: str) -> None:
+    paths.config_file.write_text(f'[keys]\nprefix = "{written}"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(paths, {})
+    for word in (str(paths.config_file), "'keys.prefix'", repr(written), "ctrl+space", "f1 … f12"):
+        assert word in str(caught.value)
+    paths.config_file.unlink()
+    with pytest.raises(ConfigError, match="MATO_PREFIX"):
+        load(paths, {"MATO_PREFIX": written})
