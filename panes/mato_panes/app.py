@@ -33,7 +33,7 @@ from mato_panes.screens.picker import Choice
 from mato_panes.screens.workspace import Workspace
 from mato_panes.store import Overview
 from mato_panes.terminal import TerminalDriver, TerminalLost
-from mato_panes.typeahead import TypeAhead, Typed
+from mato_panes.typeahead import Pressed, TypeAhead, Typed
 from mato_panes.widgets.sidebar import Sidebar
 from mato_panes.widgets.statusbar import StatusBar
 from mato_sessions.clock import Clock
@@ -150,11 +150,13 @@ class MatoApp(App[int]):
         """Keys of the table come before all widgets; while a dialog is open only Detach does."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             await self.typing.typed(event)
+        elif isinstance(event, events.MouseDown | events.MouseUp) and not event.is_forwarded:
+            await self.typing.clicked(event)
         else:
             await super().on_event(event)
 
-    async def _press(self, event: Typed) -> None:
-        if isinstance(event, events.Paste):
+    async def _press(self, event: Typed | Pressed) -> None:
+        if not isinstance(event, events.Key):
             await super().on_event(event)
             return
         if self.screen is not self.workspace:

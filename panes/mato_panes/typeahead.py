@@ -29,28 +29,37 @@ HELD_AT_MOST_S = 1.5
 ROUNDS = 2
 """How often a key's way to the top is waited for: once for the key, once for what it set off."""
 
+Pressed = events.MouseDown | events.MouseUp
 Typed = events.Key | events.Paste
 
 
 class TypeAhead:
     """Gives what is typed on to `press`, one after the other."""
 
-    def __init__(self, app: App[Any], press: Callable[[Typed], Awaitable[None]]) -> None:
+    def __init__(self, app: App[Any], press: Callable[[Typed | Pressed], Awaitable[None]]) -> None:
         self._app = app
         self._press = press
-        self._kept: deque[Typed] = deque()
+        self._kept: deque[Typed | Pressed] = deque()
         self._held_for: object = None
         """The key or command whose effect is awaited."""
         self._draining = False
 
-    async def typed(self, event: Typed) -> None:
+    async def typed(self, event: Typed | Pressed) -> None:
         """Something was typed."""
         if self._held_for is None and not self._kept and not self._draining:
             await self._give(event)
         elif len(self._kept) < KEPT:
             self._kept.append(event)
 
-    async def _give(self, event: Typed) -> None:
+    async def clicked(self, event: Pressed) -> None:
+        """A button of the mouse: behind keys that are on their way, not behind a dialog to come."""
+        waits = self._held_for is None or isinstance(self._held_for, events.Event)
+        if waits and (self._held_for is not None or self._kept or self._draining):
+            await self.typed(event)
+        else:
+            await self._press(event)
+
+    async def _give(self, event: Typed | Pressed) -> None:
         focused = self._app.screen.focused
         letter = isinstance(event, events.Key) and event.is_printable
         await self._press(event)
@@ -59,7 +68,7 @@ class TypeAhead:
             self._held_for = event
             self._climb(focused or self._app.screen, ROUNDS, event)
 
-    def _climb(self, node: MessagePump, rounds: int, event: Typed) -> None:
+    def _climb(self, node: MessagePump, rounds: int, event: Typed | Pressed) -> None:
         """Come after `event` through the queues of a widget and all above it, then let go."""
 
         def arrived() -> None:
@@ -97,7 +106,8 @@ class TypeAhead:
             self._release(command)
 
     def _forget(self, command: object) -> None:
-        self._kept.clear()
+        # Whatever a button was pressed on is told that it was let go.
+        self._kept = deque(each for each in self._kept if isinstance(each, events.MouseUp))
         self._release(command)
 
     def _release(self, held_for: object) -> None:
