@@ -80,6 +80,14 @@ class TerminalDriver(LinuxDriver):
         assert sys.__stderr__ is not None  # the driver above has used it
         self._file = cast(TextIO, _Outlet(sys.__stderr__))
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        # Textual believes COLUMNS and LINES, which a shell may have exported long ago.
+        try:
+            size = os.get_terminal_size(self.fileno)
+        except OSError:
+            return super()._get_terminal_size()
+        return (size.columns, size.lines) if all(size) else super()._get_terminal_size()
+
     def start_application_mode(self) -> None:
         self._end_of_input = os.pipe()
         super().start_application_mode()

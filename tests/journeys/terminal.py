@@ -78,8 +78,16 @@ class Terminal:
         self.tmux("send-keys", "-t", "j", "-l", text)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the terminal another size."""
-        self.tmux("resize-window", "-t", "j", "-x", str(columns), "-y", str(rows))
+        """Give the terminal another size; returns when the pane has it."""
+        deadline = time.monotonic() + PATIENCE_S
+        wanted = f"{columns}x{rows}"
+        # tmux puts off a resize that comes soon after another, and at times forgets it.
+        while (
+            self.tmux("display", "-p", "-t", "j", "#{pane_width}x#{pane_height}").strip() != wanted
+        ):
+            assert time.monotonic() < deadline, f"tmux does not resize to {wanted}"
+            self.tmux("resize-window", "-t", "j", "-x", str(columns), "-y", str(rows))
+            self._wait_for_output(0.2)
 
     def pid(self) -> int:
         """Process id of the program in the pane."""
@@ -106,9 +114,20 @@ class Terminal:
                 return screen
             left = deadline - time.monotonic()
             if left <= 0:
-                size = self.tmux("display-message", "-p", "#{window_width}x#{window_height}")
-                raise AssertionError(f"never saw {wanted!r} at {size.strip()}:\n{screen}")
+                raise AssertionError(f"never saw {wanted!r} {self._sizes()}:\n{screen}")
             self._wait_for_output(min(left, 1.0))
+
+    def _sizes(self) -> str:
+        shape = "#{window_width}x#{window_height} #{pane_width}x#{pane_height} #{pane_tty}"
+        *sizes, tty = self.tmux("display-message", "-p", "-t", "j", shape).split()
+        try:
+            handle = os.open(tty, os.O_RDONLY | os.O_NOCTTY)
+        except OSError as error:
+            return f"at {sizes}, {error}"
+        try:
+            return f"at {sizes}, {tty} {os.get_terminal_size(handle)}"
+        finally:
+            os.close(handle)
 
     def wait_gone(self, unwanted: str, patience_s: float = PATIENCE_S) -> str:
         """The first screen without `unwanted`."""
