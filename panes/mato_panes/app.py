@@ -32,7 +32,7 @@ from mato_panes.screens.output import OutputViewer
 from mato_panes.screens.picker import Choice
 from mato_panes.screens.workspace import Workspace
 from mato_panes.store import Overview
-from mato_panes.terminal import TerminalDriver, TerminalLost
+from mato_panes.terminal import HANGUP, TerminalDriver, TerminalLost
 from mato_panes.typeahead import Pressed, TypeAhead, Typed
 from mato_panes.widgets.sidebar import Sidebar
 from mato_panes.widgets.statusbar import StatusBar
@@ -48,8 +48,6 @@ __all__ = ["MatoApp", "run"]
 
 SAVE_AFTER_S = 0.25
 """An arrangement is sent once it has been left alone for so long."""
-HANGUP = 129
-"""Exit code when the terminal is gone: 128 + SIGHUP."""
 
 Result = TypeVar("Result")
 

@@ -19,7 +19,7 @@ from mato.protocol.methods import ListSessions
 from mato.text import display
 from mato_panes.prefix import choose
 from mato_panes.store import Overview
-from mato_panes.terminal import HangupWatch, TerminalDriver, TerminalLost
+from mato_panes.terminal import HANGUP, HangupWatch, TerminalDriver, TerminalLost
 from mato_sessions.clock import SystemClock
 from mato_sessions.errors import ConfigError, UsageError
 from mato_themes.catalog import load_catalog
@@ -86,7 +86,17 @@ async def drive(app: MatoApp, log: Path) -> int:
         sentence = f"the workspace failed: {app.failure!r}; the agents go on (see {log})"
         print(display(sentence, newline=False), file=sys.stderr)
         return 1
+    if code == HANGUP:
+        _forget_terminal()
     return code or 0
+
+
+def _forget_terminal() -> None:
+    """Let what is still to be flushed at exit go nowhere: it would end in another exit code."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _record(log: Path, failure: Exception) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _PUSH_TITLE = "\x1b[22;2t"
 _POP_TITLE = "\x1b[23;2t"
 _READ_BYTES = 65_536
+HANGUP = 129
+"""Exit code when the terminal is gone: 128 + SIGHUP."""
 
 
 class TerminalLost(Event, bubble=False):
