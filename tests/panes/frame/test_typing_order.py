@@ -87,9 +87,7 @@ async def test_a_click_between_keys_parts_them(app: MatoApp) -> None:
                 x, y = places[pane]
                 button(app, events.MouseDown, x - 2, y - 1)
                 button(app, events.MouseUp, x - 2, y - 1)
-        await until(pilot, lambda: all(draft.text for draft in drafts.values()))
-        await until(pilot, lambda: {len(draft.text) for draft in drafts.values()} == {15})
-        assert {draft.text for draft in drafts.values()} == {"ayb" * 5}
+        await until(pilot, lambda: {draft.text for draft in drafts.values()} == {"ayb" * 5})
 
 
 async def test_keys_behind_one_that_leaves_a_dialog_are_not_lost(app: MatoApp) -> None:
