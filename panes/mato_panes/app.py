@@ -146,10 +146,8 @@ class MatoApp(App[int]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys of the table come before all widgets; while a dialog is open only Detach does."""
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self.typing.typed(event)
-        elif isinstance(event, events.MouseDown | events.MouseUp) and not event.is_forwarded:
-            await self.typing.clicked(event)
+        if isinstance(event, Typed | Pressed) and not event.is_forwarded:
+            await self.typing.take(event)
         else:
             await super().on_event(event)
 

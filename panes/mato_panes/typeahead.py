@@ -44,18 +44,24 @@ class TypeAhead:
         """The key or command whose effect is awaited."""
         self._draining = False
 
-    async def typed(self, event: Typed | Pressed) -> None:
-        """Something was typed."""
+    async def take(self, event: Typed | Pressed) -> None:
+        """Something was typed, or a button of the mouse pressed or let go."""
+        if isinstance(event, Pressed):
+            await self._clicked(event)
+        else:
+            await self._typed(event)
+
+    async def _typed(self, event: Typed | Pressed) -> None:
         if self._held_for is None and not self._kept and not self._draining:
             await self._give(event)
         elif len(self._kept) < KEPT:
             self._kept.append(event)
 
-    async def clicked(self, event: Pressed) -> None:
+    async def _clicked(self, event: Pressed) -> None:
         """A button of the mouse: behind keys that are on their way, not behind a dialog to come."""
         waits = self._held_for is None or isinstance(self._held_for, events.Event)
         if waits and (self._held_for is not None or self._kept or self._draining):
-            await self.typed(event)
+            await self._typed(event)
         else:
             await self._press(event)
 

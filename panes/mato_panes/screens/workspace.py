@@ -20,11 +20,12 @@ from mato_panes.layout import tree
 from mato_panes.layout.desk import Desk
 from mato_panes.layout.view import WindowView
 from mato_panes.rendering.line import Role
+from mato_panes.shown_time import ShownTime
 from mato_panes.widgets.listing import Listing
 from mato_panes.widgets.paint import app_of
 from mato_panes.widgets.sidebar import Around, Sidebar
 from mato_panes.widgets.states import GLYPHS, RUNNING
-from mato_panes.widgets.statusbar import Bar, StatusBar, tab_of
+from mato_panes.widgets.statusbar import Bar, StatusBar, with_facts
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.clock import Clock
 from mato_sessions.events.session import PaneNode, WindowNode
@@ -34,7 +35,6 @@ FRAME_S = 1 / 30
 SIDEBAR_FROM = 100
 """Columns from which the sidebar shows by itself."""
 HINT = "Nothing is shown here.\n{prefix} c opens an agent; {prefix} ? is help."
-SECOND_US = 1_000_000
 NOTE_S = 6.0
 """How long a sentence stands in the status bar."""
 
@@ -66,7 +66,7 @@ class Workspace(Screen[None]):
         """The prefix, while the next key is waited for."""
         self.mouse = True
         self._clock = clock
-        self._now_us = clock.wall_us()
+        self._time = ShownTime(clock.wall_us)
         self._prefix = prefix
         self._sidebar: bool | None = None if sidebar else False
         self._note: tuple[str, Role] = ("", "text")
@@ -207,14 +207,13 @@ class Workspace(Screen[None]):
     def _make_pane(self, leaf: PaneNode) -> Widget:
         agent = self.agents.get(leaf.agent)
         if agent is None:  # arranged by somebody before its agent was known here
-            now = self._clock.wall_us()
-            agent = AgentSummary(id=leaf.agent, name=leaf.agent, kind="", since_us=now)
+            agent = AgentSummary(id=leaf.agent, name=leaf.agent, kind="", since_us=0)
         return ChatPane(
             leaf.pane,
             agent,
             self.reading.store,
             tick_us=self._clock.mono_us,
-            wall_us=self._shown_us,
+            wall_us=self._time.now_us,
         )
 
     def _pane_line(self, leaf: PaneNode) -> str:
@@ -262,13 +261,6 @@ class Workspace(Screen[None]):
             wait = max(self._drawn_s + FRAME_S - monotonic(), 0.001)
             self._frame_timer = self.set_timer(wait, self._draw)
 
-    def _shown_us(self) -> int:
-        """The wall clock as all that is drawn shows it: a second begins everywhere at once."""
-        now_us = self._clock.wall_us()
-        if not 0 <= now_us - self._now_us < SECOND_US:
-            self._now_us = now_us
-        return self._now_us
-
     def _draw(self) -> None:
         self._frame_timer = None
         if not self.is_attached or self._pruning:
@@ -279,11 +271,8 @@ class Workspace(Screen[None]):
         store = self.reading.store
         overview = self.reading.overview
         due = store.dirty | self._late
-        before_us = self._now_us
-        if overview.dirty or self._late:
-            self._now_us = self._clock.wall_us()
         news = overview.dirty
-        if self._shown_us() != before_us:
+        if self._time.go_on(at_once=news or bool(self._late)):
             due |= {agent.id for agent in agents.values() if agent.state in RUNNING}
             news = True
         if overview.dirty:
@@ -319,25 +308,15 @@ class Workspace(Screen[None]):
             session=self.reading.store.session,
             focused=self.desk.focused.agent if self.desk.focused else "",
             shown=frozenset(leaf.agent for leaf in self.desk.panes()),
-            now_us=self._shown_us(),
+            now_us=self._time.now_us(),
         )
         self.query_one(Sidebar).show(self.reading.overview.sessions.values(), around, news=news)
 
     def _bar(self) -> Bar:
-        sessions = self.reading.overview.sessions.values()
-        agents, agent = self.agents, self.focused_agent
         note, role = self._note
-        spent = [each.cost_usd for each in agents.values() if each.input or each.output]
-        return Bar(
-            session=(self.session.name or self.session.id) if self.session else "",
-            windows=tuple(tab_of(window, agents) for window in self.desk.windows),
+        bar = Bar(
             current=self.desk.current,
             zoomed=self.desk.zoomed,
-            states=tuple(each.state for session in sessions for each in session.agents),
-            cost_usd=sum(spent) if any(spent) else None,
-            model=agent.model if agent else "",
-            source=agent.model_source if agent else "",
-            mode=agent.mode if agent else "",
             armed=self.armed,
             note=note,
             note_role=role,
@@ -345,6 +324,8 @@ class Workspace(Screen[None]):
             mouse=self.mouse,
             help=f"{self._prefix} ?",
         )
+        sessions = self.reading.overview.sessions.values()
+        return with_facts(bar, sessions, self.session, self.focused_agent, self.desk.windows)
 
     def _look(self) -> None:
         """Tell that a person sees the end of a turn: its pane has the focus of all there is."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from textual import events
 from textual.message import Message
@@ -17,7 +17,7 @@ from mato_panes.rendering import words
 from mato_panes.rendering.line import Line, Role, Span, cells, clip, fit
 from mato_panes.widgets import paint
 from mato_panes.widgets.states import GLYPHS, most_urgent
-from mato_sessions.catalog import AgentSummary
+from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.events.agent import AgentState
 from mato_sessions.events.session import WindowNode
 
@@ -70,6 +70,28 @@ class Bar:
     mouse: bool = True
     help: str = ""
     """Keys that show the help."""
+
+
+def with_facts(
+    bar: Bar,
+    sessions: Iterable[SessionSummary],
+    session: SessionSummary | None,
+    agent: AgentSummary | None,
+    windows: Iterable[WindowNode],
+) -> Bar:
+    """The bar with what is known of all sessions, the attached one and the focused agent."""
+    agents = {each.id: each for each in session.agents} if session else {}
+    spent = [each.cost_usd for each in agents.values() if each.input or each.output]
+    return replace(
+        bar,
+        session=(session.name or session.id) if session else "",
+        windows=tuple(tab_of(window, agents) for window in windows),
+        states=tuple(each.state for other in sessions for each in other.agents),
+        cost_usd=sum(spent) if any(spent) else None,
+        model=agent.model if agent else "",
+        source=agent.model_source if agent else "",
+        mode=agent.mode if agent else "",
+    )
 
 
 class StatusBar(Widget):
