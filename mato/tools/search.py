@@ -122,7 +122,7 @@ class _Hunt:
         content = "\n".join([*self._lines, *filter(None, notes)])
         return ToolResult(
             content=content + "\n",
-            summary=f"{count} match{'es' * (count != 1)} in {matching} files",
+            summary=f"{count} match{'es' * (count != 1)} in {matching} file{'s' * (matching != 1)}",
         )
 
     def _compile(self) -> regex.Pattern[str]:
