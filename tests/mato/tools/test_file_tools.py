@@ -189,7 +189,7 @@ async def test_cancelled_searches_leave_their_threads_soon(around):
     assert time.monotonic() - before < 0.5
     # All threads of the pool were taken; this search gets one as soon as they have seen it.
     found = await asyncio.wait_for(Search().run(SearchArguments("x", "g"), around), 5)
-    assert found.summary == "1 match in 1 files"
+    assert found.summary == "1 match in 1 file"
 
 
 async def test_write_keeps_the_file_before_it_changes_it(around):
