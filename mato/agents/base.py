@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
+
+import msgspec
 
 from mato.models.base import ModelChoice
 from mato_sessions.events import BlobRef, Body, Event
+from mato_sessions.events.permission import Decision
 from mato_sessions.events.session import Mode
 from mato_sessions.events.turn import Block
 from mato_sessions.ids import TurnId
 from mato_sessions.pieces import Piece
+
+
+class TakeUp(msgspec.Struct, frozen=True):
+    """What becomes of a turn that an agent's history leaves open."""
+
+    how: Literal["go_on", "pause", "end"] = "go_on"
+    """pause: until `Agent.resume`. end: it is ended as interrupted, nothing of it is run."""
+    why: str = ""
+    """Of a pause, for people: what it waits for and how it goes on."""
 
 
 class Sink(Protocol):
@@ -73,12 +85,19 @@ class Agent(Protocol):
         """
         ...
 
-    async def answer(self, call: str, allowed: bool, rule: str) -> None:
-        """Decide a waiting call.
+    async def answer(
+        self, call: str, allowed: bool, rule: str, decision: Decision | None = None
+    ) -> None:
+        """Decide a waiting call; `decision` where it was cut off and nobody knows how far it came.
 
         Raises:
             UnknownName: it does not wait (any more).
+            UsageError: that is no answer to its question, or the agent is paused.
         """
+        ...
+
+    async def resume(self) -> bool:
+        """Let it go on where it is paused; False where it was not."""
         ...
 
     async def reconfigure(self, choice: ModelChoice | None, mode: Mode | None) -> None:
@@ -93,6 +112,9 @@ class Agent(Protocol):
         """End turn and agent; returns once `agent.exited` is journaled. Idempotent."""
         ...
 
-    async def suspend(self) -> None:
-        """The daemon ends in good order: end the turn as interrupted, keep the agent."""
+    async def suspend(self, *, drain: bool = False) -> None:
+        """The daemon ends in good order: begin nothing new and leave the turn open for the next.
+
+        `drain`: what runs may come to its end first. Asked again without it, that is cut short.
+        """
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
-from mato.agents.base import Agent, Sink
+from mato.agents.base import Agent, Sink, TakeUp
 from mato.agents.native.runtime import NativeAgent
 from mato.models.sources import Models
 from mato.tools.base import Registry
@@ -30,11 +30,13 @@ def build(
     redactor: Redactor,
     trusted_instructions: str = "",
     history: Sequence[Event] = (),
+    take_up: TakeUp | None = None,
 ) -> Agent:
     """An agent that is not running yet: call its `run` as a branch of a TaskGroup.
 
     With `history` (the session's events so far, with its `agent.spawned`) it takes up where the
-    journal ends. The workspace stays the caller's to close.
+    journal ends; what is open there goes on as `take_up` says. The workspace stays the caller's
+    to close.
     """
     match kind:
         case "native":
@@ -50,6 +52,7 @@ def build(
                 redactor,
                 trusted_instructions,
                 history,
+                take_up,
             )
         case _:
             assert_never(kind)

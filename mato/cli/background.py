@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 
 from mato.cli import output
@@ -15,14 +16,24 @@ PATIENCE_S = 20.0
 """How long a stopping daemon may take: tools get 2 s, the journal its last checkpoint."""
 
 
-def start() -> int:
+def start(*, resume: bool = True) -> int:
     """Start the daemon unless one runs; print its pid."""
-    status = quick.request(find(), "daemon.status", {}, start=True)
+    from mato.client.start import start as start_daemon
+
+    paths = find()
+    try:
+        status = quick.request(paths, "daemon.status", {}, start=False)
+    except NoDaemon:
+        start_daemon(paths, resume=resume)
+        status = quick.request(paths, "daemon.status", {}, start=False)
+    else:
+        if not resume:
+            output.note("a daemon runs already, so --no-resume changes nothing")
     output.say(f"running  pid {status['pid']}")
     return 0
 
 
-def stop() -> int:
+def stop(drain_s: float = 0.0, *, restart: bool = False) -> int:
     """Stop the daemon and wait until its process has ended."""
     paths = find()
     try:
@@ -32,11 +43,38 @@ def stop() -> int:
         return 0
     except DaemonError as error:
         return _end(paths, error)
-    quick.request(paths, "daemon.stop", {}, start=False)
-    if not _ended(pid):
+    quick.request(paths, "daemon.stop", {"drain_s": drain_s, "restart": restart}, start=False)
+    if drain_s:
+        _tell_rest(paths, pid, drain_s)
+    if not _ended(pid, PATIENCE_S):
         raise DaemonError(f"the daemon (pid {pid}) is still stopping; see `mato daemon logs`")
     output.say(f"stopped  pid {pid}")
     return 0
+
+
+def _tell_rest(paths: Paths, pid: int, drain_s: float) -> None:
+    """Say what is waited for while it ends, until the daemon stops or its time is over."""
+    end = time.monotonic() + drain_s
+    told = ""
+    while (left_s := end - time.monotonic()) > 0 and not _ended(pid, min(1.0, left_s)):
+        try:
+            busy = _at_rest_later(paths)
+        except DaemonError:
+            return  # it has stopped serving
+        if busy and busy != told:
+            told = busy
+            output.note(f"waits up to {drain_s:g} s for what runs: {busy}")
+
+
+def _at_rest_later(paths: Paths) -> str:
+    """The agents that have not come to a rest."""
+    sessions = quick.request(paths, "session.list", {}, start=False)["sessions"]
+    return ", ".join(
+        f"{session['name']}:{agent['name']}"
+        for session in sessions
+        for agent in session["agents"]
+        if agent["turn"] is not None and agent["evidence"].startswith("paused: the daemon stops")
+    )
 
 
 def _end(paths: Paths, why: DaemonError) -> int:
@@ -52,7 +90,7 @@ def _end(paths: Paths, why: DaemonError) -> int:
     return 0
 
 
-def _ended(pid: int) -> bool:
+def _ended(pid: int, within_s: float) -> bool:
     import os
     import select
 
@@ -61,15 +99,15 @@ def _ended(pid: int) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([handle], [], [], PATIENCE_S)[0])
+        return bool(select.select([handle], [], [], within_s)[0])
     finally:
         os.close(handle)
 
 
-def restart() -> int:
-    """Stop and start."""
-    stop()
-    return start()
+def restart(drain_s: float = 600.0, *, resume: bool = True) -> int:
+    """Let what runs come to its end, stop and start."""
+    stop(drain_s, restart=True)
+    return start(resume=resume)
 
 
 def logs(lines: int) -> int:

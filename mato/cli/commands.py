@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from mato.cli import daemon_commands
 from mato_sessions.errors import UnknownName
 
 HELP = """
@@ -30,8 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-daemon = typer.Typer(help="The background process that keeps agents and journal.")
-app.add_typer(daemon, name="daemon")
+app.add_typer(daemon_commands.app, name="daemon")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Target = Annotated[str, typer.Argument(metavar="S[:AGENT]", help="A session, or an agent in it.")]
@@ -232,6 +231,32 @@ def deny(call: Call) -> int:
 
 
 @app.command()
+def resolve(
+    call: Call,
+    decision: Annotated[
+        Literal["done", "again", "give-up"],
+        typer.Argument(help="It took effect; run it again; neither, go on without it."),
+    ],
+) -> int:
+    """Decide what became of a tool call that a daemon's end cut off."""
+    from mato.cli import recovering
+
+    return recovering.resolve(call, decision)
+
+
+@app.command()
+def resume(
+    target: Annotated[
+        str, typer.Argument(metavar="[S[:AGENT]]", help="Without one: all that are paused.")
+    ] = "",
+) -> int:
+    """Let paused agents go on, with this terminal's keys."""
+    from mato.cli import recovering
+
+    return recovering.resume(target)
+
+
+@app.command()
 def rename(session: Session, name: Annotated[str, typer.Argument(metavar="NAME")]) -> int:
     """Give a session another name."""
     from mato.cli import requests
@@ -288,51 +313,3 @@ def trust(
     from mato.cli import profiles
 
     return profiles.trust(folder, remove=remove)
-
-
-def _daemon_command(name: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    return daemon.command(name)
-
-
-@_daemon_command("start")
-def daemon_start() -> int:
-    """Start the daemon, unless one runs."""
-    from mato.cli import background
-
-    return background.start()
-
-
-@_daemon_command("status")
-def daemon_status(as_json: Json = False) -> int:
-    """Say whether a daemon runs and what it does; exit 4 when none does."""
-    from mato.cli import requests
-
-    return requests.daemon_status(as_json)
-
-
-@_daemon_command("stop")
-def daemon_stop() -> int:
-    """Stop the daemon in good order; turns at work are marked interrupted."""
-    from mato.cli import background
-
-    return background.stop()
-
-
-@_daemon_command("restart")
-def daemon_restart() -> int:
-    """Stop the daemon and start it again."""
-    from mato.cli import background
-
-    return background.restart()
-
-
-@_daemon_command("logs")
-def daemon_logs(
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=1, help="How many, from the end.")
-    ] = 50,
-) -> int:
-    """Print the end of the daemon's log."""
-    from mato.cli import background
-
-    return background.logs(lines)

@@ -149,10 +149,23 @@ def inbox(as_json: bool = False) -> int:
         who = f"{session['name']}:{call['agent_name']}"
         output.say(f"▲ {call['call']}  {who}  {output.ago(call['at_us'], now_us)}")
         output.say(f"  {call['tool']}  {call['resource']}")
+        if call["question"] == "recovery":
+            output.say(f"  {asked(call)}")
         for line in call["preview"].splitlines():
             output.say(f"    {line}")
-    output.note("`mato approve CALL` or `mato deny CALL` answers")
+    questions = {call["question"] for _, call in waiting}
+    if "permission" in questions:
+        output.note("`mato approve CALL` or `mato deny CALL` answers")
+    if "recovery" in questions:
+        output.note("`mato resolve CALL done|again|give-up` decides what was cut off")
     return 0
+
+
+def asked(call: Data) -> str:
+    """What a person is asked about a call that was cut off, in a sentence."""
+    words = {"done": "done", "again": "run again", "give_up": "give up"}
+    choices = " / ".join(words[decision] for decision in call["decisions"])
+    return f"it was running when the daemon ended: {choices}"
 
 
 def call_json(session: Data, call: Data) -> Data:
@@ -167,6 +180,8 @@ def call_json(session: Data, call: Data) -> Data:
         "action": call["action"],
         "resource": call["resource"],
         "arguments": call["arguments"],
+        "question": call["question"],
+        "decisions": call["decisions"],
         "asked": output.iso(call["at_us"]),
     }
 

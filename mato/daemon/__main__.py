@@ -1,6 +1,7 @@
 """`python -m mato.daemon`: leaves the terminal behind, then lives as the daemon.
 
 Run with four folders (config, state, cache, runtime), or none: then the environment says where.
+With ``--no-resume`` agents that were in the middle of a turn stay paused.
 One line of JSON on stdout tells the starter how it went: ``{"started": true}``, ``{"started":
 false}`` when another daemon serves already, or ``{"error": "…", "code": …}``.
 """

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, cast
 
-from mato.agents.base import Agent, Sink
+from mato.agents.base import Agent, Sink, TakeUp
 from mato.daemon.launch import Made
 from mato.daemon.log import logger
 from mato_sessions.errors import JournalError, MatoError, UsageError
@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 _LAST_WORD_S = 2.0
 
-Start = Callable[[], Awaitable[Made]]
-"""Makes the agent anew from its journaled history."""
+Start = Callable[[TakeUp], Awaitable[Made]]
+"""Makes the agent anew from its journaled history; what is open there goes on as told."""
 
 
 class Branch:
@@ -28,7 +28,18 @@ class Branch:
     It is made on first use: a restart of the daemon with hundreds of sessions starts none of them.
     """
 
-    def __init__(self, name: str, sink: Sink, start: Start, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        start: Start,
+        tasks: asyncio.TaskGroup,
+        take_up: Callable[[], TakeUp],
+    ) -> None:
+        self._take_up = take_up
+        # Asked at the first start only: what an agent leaves open that failed by itself is ended,
+        # or it would fail at the same place again.
+        self._failed = False
         self._name = name
         self._sink = sink
         self._start = start
@@ -45,7 +56,8 @@ class Branch:
         """The living agent, started if need be."""
         async with self._starting:
             if self._agent is None or not self.alive:
-                made = await self._start()
+                take_up = TakeUp("end") if self._failed else self._take_up()
+                made = await self._start(take_up)
                 self._agent = made.agent
                 self._running = self._tasks.create_task(self._run(made), name=self._name)
             return self._agent
@@ -60,10 +72,10 @@ class Branch:
         agent = await self.ensure()
         return await self._while_alive(question(agent))
 
-    async def suspend(self) -> None:
-        """End its turn as interrupted, as the daemon ends."""
+    async def suspend(self, *, drain: bool = False) -> None:
+        """Begin nothing new and leave the turn open, as the daemon ends."""
         if self._agent is not None and self.alive:
-            await self._while_alive(self._agent.suspend())
+            await self._while_alive(self._agent.suspend(drain=drain))
 
     async def cut(self) -> None:
         """End the branch without asking the agent; nothing more is journaled."""
@@ -100,6 +112,7 @@ class Branch:
             return False
         except Exception as error:
             logger.exception("agent %s failed", self._name)
+            self._failed = True
             await self._record_failure(error)
             return False
         finally:

@@ -12,6 +12,7 @@ from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
 from mato.daemon.hub import Hub
+from mato.daemon.stopping import Stopping
 from mato.daemon.subscription import Subscription
 from mato.daemon.supervisor import Supervisor
 from mato.daemon.waiting import RETURNED
@@ -42,7 +43,7 @@ class FrontDesk:
         bus: Bus,
         paths: Paths,
         clock: Clock,
-        stopping: asyncio.Event,
+        stopping: Stopping,
     ) -> None:
         self._hub = hub
         self._agents = agents
@@ -90,8 +91,8 @@ class FrontDesk:
                 return m.ProfilesResult(await self._hub.profiles(request.cwd))
             case m.Status():
                 return self._status()
-            case m.Shutdown():
-                self._stopping.set()
+            case m.Shutdown(drain_s=drain_s, restart=restart):
+                self._stopping.ask(drain_s, restart=restart)
                 return None
             case _:
                 # What changes something is done to its end, whoever hangs up meanwhile.
@@ -119,6 +120,8 @@ class FrontDesk:
                 session = roster.session(request.session)
                 agents = roster.agents(session, request.agent)
                 return m.AgentNames(tuple(await self._agents.stop(agents)))
+            case m.Resume():
+                return await self._resume(request)
             case m.Kill():
                 session = roster.session(request.session)
                 agents = roster.agents(session, request.agent)
@@ -136,11 +139,23 @@ class FrontDesk:
                 call = roster.call(request.call)
                 branch = self._agents.branch(call.session, call.agent)
                 await branch.ask(
-                    lambda living: living.answer(call.call, request.allowed, request.rule)
+                    lambda living: living.answer(
+                        call.call, request.allowed, request.rule, request.decision
+                    )
                 )
             case _:
                 raise UsageError(f"{request.method} cannot be asked for here")
         return None
+
+    async def _resume(self, request: m.Resume) -> m.AgentNames:
+        roster = self._roster
+        sessions = [roster.session(request.session)] if request.session else []
+        resumed: list[str] = []
+        for session in sessions or roster.catalog.sessions():
+            self._agents.hand_over(session.id, request.env)
+            names = await self._agents.resume(session, roster.agents(session, request.agent))
+            resumed += [f"{session.name}:{name}" for name in names]
+        return m.AgentNames(tuple(resumed))
 
     def _agent(self, session: str, agent: str) -> tuple[SessionSummary, AgentSummary]:
         found = self._roster.session(session)

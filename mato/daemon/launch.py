@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from mato.agents import factory, profile
-from mato.agents.base import Agent, Sink
+from mato.agents.base import Agent, Sink, TakeUp
 from mato.agents.profile import Profile
 from mato.config.load import VARIABLES, load
 from mato.config.paths import Paths
@@ -21,6 +21,7 @@ from mato.config.trust import Trust
 from mato.daemon.log import logger
 from mato.models.base import ModelChoice
 from mato.models.choice import choose
+from mato.models.keys import VARIABLES as VARIABLES_OF_KEYS
 from mato.models.keys import secrets
 from mato.models.sources import Sources
 from mato.processes import ChildRecords
@@ -137,6 +138,11 @@ class Launcher:
         """The model that a person wants an agent to go on with."""
         return choose("", "", env, flag_model=model, flag_base_url=base_url, cwd=cwd)
 
+    def missing(self, source: str, env: Mapping[str, str]) -> str:
+        """The variable with the key of a model of that `model_source`, where nobody gave it."""
+        has = env.get(source) or os.environ.get(source)
+        return source if source in VARIABLES_OF_KEYS and not has else ""
+
     def hold_secrets(self, env: Mapping[str, str]) -> None:
         """Keep the keys and tokens among these variables out of journal and screen."""
         # A name like SSH_KEY_FILE holds a place and no secret.
@@ -153,9 +159,13 @@ class Launcher:
         return self._redactor.text(text)
 
     async def make(
-        self, journal: Journal, sink: Sink, env: Callable[[], Mapping[str, str]]
+        self,
+        journal: Journal,
+        sink: Sink,
+        env: Callable[[], Mapping[str, str]],
+        take_up: TakeUp,
     ) -> Made:
-        """The agent of `sink`, taken up where its journaled history ends.
+        """The agent of `sink`, taken up where its journaled history ends, as `take_up` says.
 
         Raises:
             MatoError: its folder is gone, or its history cannot be read.
@@ -178,6 +188,7 @@ class Launcher:
                 self._redactor,
                 _instructions(workspace) if opened.trusted else "",
                 history,
+                take_up,
             )
         except BaseException:
             workspace.close()

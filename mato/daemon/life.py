@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from mato.daemon.desk import FrontDesk
 from mato.daemon.hub import Hub
 from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
+from mato.daemon.stopping import Stopping
 from mato.daemon.supervisor import Supervisor
 from mato.processes import ChildRecords
 from mato.protocol import faults
@@ -26,6 +27,10 @@ from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
 from mato_sessions.redact import Redactor
 
+RESTARTS = "the daemon restarts"
+"""The goodbye of one that another follows."""
+NO_RESUME = "--no-resume"
+"""Argument of a daemon whose agents stay paused."""
 CLOSE_S = 4.0
 """How long models and their processes may take to close; their groups are killed then."""
 
@@ -51,8 +56,9 @@ class _Starter:
 def live(arguments: Sequence[str]) -> int:
     """Be the daemon; returns the exit code of the process."""
     starter = _Starter()
+    folders = [argument for argument in arguments if argument != NO_RESUME]
     try:
-        paths = Paths(*map(Path, arguments)) if arguments else find()
+        paths = Paths(*map(Path, folders)) if folders else find()
         private(paths.state)
         private(paths.runtime)
         held = lock.acquire(paths.lock, paths.socket)
@@ -64,7 +70,7 @@ def live(arguments: Sequence[str]) -> int:
         return error.exit_code
     log.start(paths.log)
     try:
-        asyncio.run(_serve(paths, held, starter))
+        asyncio.run(_serve(paths, held, starter, resumes=NO_RESUME not in arguments))
     except BaseException as error:
         return _last_words(error, paths, starter)
     return 0
@@ -86,13 +92,13 @@ def _last_words(error: BaseException, paths: Paths, starter: _Starter) -> int:
     return 1
 
 
-async def _serve(paths: Paths, held: lock.Lock, starter: _Starter) -> None:
+async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, *, resumes: bool) -> None:
     clock = SystemClock()
     redactor = Redactor()
-    stopping = asyncio.Event()
+    stopping = Stopping()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stopping.at_once)
     failure: JournalError | None = None
     async with Journal.open(paths.journal, clock=clock, redactor=redactor) as journal:
         records = ChildRecords(private(paths.children), journal.epoch)
@@ -104,7 +110,7 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter) -> None:
         try:
             async with (
                 asyncio.timeout(None) as closing,
-                Supervisor.open(journal, bus, records, launcher) as agents,
+                Supervisor.open(journal, bus, records, launcher, resumes=resumes) as agents,
             ):
                 desk = FrontDesk(
                     Hub(agents, launcher, ids), agents, journal, bus, paths, clock, stopping
@@ -118,11 +124,13 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter) -> None:
                 starter.tell({"started": True, "pid": os.getpid()})
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(front.run())
-                    failure = await _until(stopping, journal)
+                    failure = await _until(stopping.asked(), journal)
+                    if failure is None and stopping.drain_s:
+                        failure = await _drain(stopping, agents, journal)
                     # From here on a successor waits for the lock and does not take us for dead.
                     held.say("stopping")
                     paths.socket.unlink(missing_ok=True)
-                    await _leave(front, agents, failure)
+                    await _leave(front, agents, failure, restart=stopping.restart)
                 closing.reschedule(loop.time() + CLOSE_S)
         except TimeoutError:
             logger.warning("what had not closed within %s s was cut off", CLOSE_S)
@@ -131,24 +139,41 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter) -> None:
     logger.info("ended in good order")
 
 
-async def _leave(front: server.Server, agents: Supervisor, failure: JournalError | None) -> None:
+async def _drain(stopping: Stopping, agents: Supervisor, journal: Journal) -> JournalError | None:
+    """Serve on while what runs comes to its end, as long as it may."""
+
+    async def rest() -> None:
+        async with asyncio.TaskGroup() as both:
+            draining = both.create_task(agents.drain(stopping.drain_s))
+            hurried = both.create_task(stopping.hurried())
+            await asyncio.wait([draining, hurried], return_when=asyncio.FIRST_COMPLETED)
+            draining.cancel()
+            hurried.cancel()
+
+    logger.info("begins nothing new, and waits up to %s s for what runs", stopping.drain_s)
+    return await _until(rest(), journal)
+
+
+async def _leave(
+    front: server.Server, agents: Supervisor, failure: JournalError | None, *, restart: bool
+) -> None:
     """End agents and connections; nothing can be journaled any more where there is a `failure`."""
     front.stop_accepting()
     if failure is None:
         logger.info("stops")
         await agents.suspend()
-        await front.close("the daemon was stopped")
+        await front.close(RESTARTS if restart else "the daemon was stopped")
     else:
         logger.error("the journal stopped: %s", failure)
         await agents.cut()
         await front.close(str(failure))
 
 
-async def _until(stopping: asyncio.Event, journal: Journal) -> JournalError | None:
-    """Wait for the word to stop (None), or for the end of the journal's writer."""
+async def _until(word: Coroutine[Any, Any, None], journal: Journal) -> JournalError | None:
+    """Wait until `word` is over (None), or for the end of the journal's writer."""
     async with asyncio.TaskGroup() as both:
         failing = both.create_task(journal.failed())
-        told = both.create_task(stopping.wait())
+        told = both.create_task(word)
         await asyncio.wait([failing, told], return_when=asyncio.FIRST_COMPLETED)
         failure = failing.result() if failing.done() else None
         failing.cancel()

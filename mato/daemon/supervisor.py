@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast
 
+from mato.agents.base import TakeUp
 from mato.bus import Bus
 from mato.daemon.branch import Branch
 from mato.daemon.launch import Launcher
@@ -35,6 +36,7 @@ _RESTORE_S = 2.0
 """How long the first client waits at most for cut turns to be marked."""
 _AT_ONCE = 4
 _KILLED = "ended by a person"
+_HAND_OVER = "`mato resume` from a terminal that has it hands it over"
 
 
 class Supervisor:
@@ -47,7 +49,9 @@ class Supervisor:
         records: ChildRecords,
         launcher: Launcher,
         tasks: asyncio.TaskGroup,
+        resumes: bool,
     ) -> None:
+        self._resumes = resumes
         self.roster = Roster()
         self._journal = journal
         self._bus = bus
@@ -61,14 +65,21 @@ class Supervisor:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, journal: Journal, bus: Bus, records: ChildRecords, launcher: Launcher
+        cls,
+        journal: Journal,
+        bus: Bus,
+        records: ChildRecords,
+        launcher: Launcher,
+        *,
+        resumes: bool = True,
     ) -> AsyncGenerator[Supervisor]:
-        """The agents of a journal, with what was cut by the daemon before marked so.
+        """The agents of a journal, which go on where the daemon before them ended.
 
-        Leaving it ends what still lives, without a word to the journal (`suspend` comes before).
+        `resumes` False: they stay paused until `resume`. Leaving it ends what still lives, without
+        a word to the journal (`suspend` comes before).
         """
         async with launcher.models, asyncio.TaskGroup() as tasks:
-            supervisor = cls(journal, bus, records, launcher, tasks)
+            supervisor = cls(journal, bus, records, launcher, tasks, resumes)
             await supervisor.roster.load(journal)
             journal.listen(supervisor._committed)
             await supervisor._restore()
@@ -92,6 +103,19 @@ class Supervisor:
             if branch is None or not branch.alive:
                 return ""
             return agent.name if await branch.ask(lambda living: living.cancel()) else ""
+
+        return [name for name in await together([one(agent) for agent in agents]) if name]
+
+    async def resume(self, session: SessionSummary, agents: Sequence[AgentSummary]) -> list[str]:
+        """Let paused agents go on; returns the names of those that were paused."""
+
+        async def one(agent: AgentSummary) -> str:
+            branch = self._branches.get(agent.id)
+            if branch is None or not branch.alive:
+                return ""
+            if variable := self._launcher.missing(agent.model_source, self.env(session.id)):
+                raise UsageError(_keyless(agent.name, variable))
+            return agent.name if await branch.ask(lambda living: living.resume()) else ""
 
         return [name for name in await together([one(agent) for agent in agents]) if name]
 
@@ -135,10 +159,11 @@ class Supervisor:
             self._branches[agent] = Branch(
                 summary.name,
                 sink,
-                lambda: self._launcher.make(
-                    self._journal, sink, lambda: self._env.get(session, {})
+                lambda take_up: self._launcher.make(
+                    self._journal, sink, lambda: self._env.get(session, {}), take_up
                 ),
                 self._tasks,
+                lambda: self._take_up_of(session, summary),
             )
         return self._branches[agent]
 
@@ -167,15 +192,25 @@ class Supervisor:
         return await outcome
 
     async def suspend(self) -> None:
-        """End every turn as interrupted, as the daemon ends in good order."""
+        """Stop everything that runs, leaving the turns open for the next daemon."""
         self._stopping = True
+        if not await self._suspend_all(drain=False, within_s=SUSPEND_S):
+            logger.warning("some agents did not stop within %s s", SUSPEND_S)
+
+    async def drain(self, within_s: float) -> bool:
+        """Begin nothing new, and wait until what runs has ended; False where that took too long."""
+        self._stopping = True
+        return await self._suspend_all(drain=True, within_s=within_s)
+
+    async def _suspend_all(self, *, drain: bool, within_s: float) -> bool:
         living = [branch for branch in self._branches.values() if branch.alive]
         try:
-            async with asyncio.timeout(SUSPEND_S), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(within_s), asyncio.TaskGroup() as tasks:
                 for branch in living:
-                    tasks.create_task(self._suspend(branch))
+                    tasks.create_task(self._suspend(branch, drain))
         except TimeoutError:
-            logger.warning("some agents did not end their turns within %s s", SUSPEND_S)
+            return False
+        return True
 
     async def cut(self) -> None:
         """End whatever lives, at once."""
@@ -188,17 +223,17 @@ class Supervisor:
         """Agents that run now."""
         return sum(branch.alive for branch in self._branches.values())
 
-    async def _suspend(self, branch: Branch) -> None:
+    async def _suspend(self, branch: Branch, drain: bool) -> None:
         try:
-            await branch.suspend()
+            await branch.suspend(drain=drain)
         except MatoError as error:
-            logger.warning("an agent could not end its turn: %s", error)
+            logger.warning("an agent could not be stopped: %s", error)
 
     async def _restore(self) -> None:
         """Take up the agents that the daemon before left in the middle of something.
 
-        They mark their cut turn as interrupted and wait. All others are made when needed. Long
-        histories are read while clients are served already.
+        They go on with the turn that was cut. All others are made when needed. Long histories are
+        read while clients are served already.
         """
         few = asyncio.Semaphore(_AT_ONCE)
         taking = [
@@ -210,6 +245,14 @@ class Supervisor:
         ]
         if taking:
             await asyncio.wait(taking, timeout=_RESTORE_S)
+
+    def _take_up_of(self, session: str, agent: AgentSummary) -> TakeUp:
+        """What becomes of the turn that an agent's history leaves open."""
+        if not self._resumes:
+            return TakeUp("pause", "the daemon was started with --no-resume; `mato resume` goes on")
+        if variable := self._launcher.missing(agent.model_source, self.env(session)):
+            return TakeUp("pause", f"nobody gave {variable}; {_HAND_OVER}")
+        return TakeUp()
 
     async def _take_up(self, session: str, agent: AgentSummary, few: asyncio.Semaphore) -> None:
         try:
@@ -259,6 +302,10 @@ async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return cast("list[T]", results)
+
+
+def _keyless(name: str, variable: str) -> str:
+    return f"agent {name!r} needs {variable}, which this terminal does not have; set it, then again"
 
 
 def _epitaph(session: str, agent: AgentSummary) -> list[Draft]:

@@ -176,6 +176,17 @@ class Kill(Request, frozen=True, kw_only=True):
     agent: str = ""
 
 
+class Resume(Request, frozen=True, kw_only=True):
+    """Let paused agents go on: one, those of a session, or all of all sessions."""
+
+    method: ClassVar[str] = "agent.resume"
+
+    session: str = ""
+    agent: str = ""
+    env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Handed over to the sessions that it applies to."""
+
+
 class AgentNames(msgspec.Struct, frozen=True):
     agents: tuple[str, ...]
     """Names of the agents that it applied to."""
@@ -183,6 +194,7 @@ class AgentNames(msgspec.Struct, frozen=True):
 
 Stop.Result = AgentNames
 Kill.Result = AgentNames
+Resume.Result = AgentNames
 
 
 class Wait(Request, frozen=True, kw_only=True):
@@ -243,6 +255,7 @@ METHODS: dict[str, type[Request]] = {
         Prompt,
         Stop,
         Kill,
+        Resume,
         Wait,
         Reconfigure,
         Looked,
@@ -285,6 +298,7 @@ __all__ = [
     "Reconfigure",
     "RenameSession",
     "Request",
+    "Resume",
     "Shutdown",
     "Spawn",
     "Status",

@@ -8,6 +8,7 @@ import msgspec
 
 from mato.protocol.request import Request
 from mato_sessions.catalog import PendingCall
+from mato_sessions.events.permission import Decision
 
 
 class Inbox(Request, frozen=True, kw_only=True):
@@ -31,6 +32,8 @@ class Answer(Request, frozen=True, kw_only=True):
     allowed: bool
     rule: str
     """For the record: "approved in the pane", "denied by mato deny" …"""
+    decision: Decision | None = None
+    """Of a call that was cut off. None: `allowed` says it (again, or give up)."""
 
 
 class Events(Request, frozen=True, kw_only=True):
@@ -143,6 +146,14 @@ Status.Result = StatusResult
 
 
 class Shutdown(Request, frozen=True, kw_only=True):
-    """Stop in good order; answered before the daemon ends."""
+    """Stop in good order; answered before the daemon ends. Turns at work stay open.
+
+    Asked again while it waits for work to end, it stops at once if told so.
+    """
 
     method: ClassVar[str] = "daemon.stop"
+
+    drain_s: float = 0.0
+    """How long what runs (answers, tools) may take to end by itself; nothing new is begun."""
+    restart: bool = False
+    """Another daemon follows; clients are told to wait for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -106,6 +106,20 @@ class Tool(Protocol):
 
         Raises:
             ToolError: it could not be done.
+        """
+        ...
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """A tool whose policy is ``probe``: the world shows what became of a call of it."""
+
+    async def probe(
+        self, arguments: Any, workspace: Any, before: bytes | None
+    ) -> ToolResult | Literal["absent", "unclear"]:
+        """What became of a call that was cut off: its result, no effect, or nobody can say.
+
+        `before` is the file as it was kept for the call, None where there was none. Never writes.
         """
         ...
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -48,9 +50,35 @@ class Change(msgspec.Struct, frozen=True):
             expect=self.before,
             permissions=self.permissions,
         )
+        return self.result()
+
+    def result(self, note: str = "") -> ToolResult:
+        """What there is to say once it is done."""
         done = "Made" if self.before is None else "Changed"
         said = counts(self.diff) if self.diff else f"{len(self.after):,} bytes"
-        return ToolResult(content=f"{done} {self.path} ({said}).", summary=said, diff=self.diff)
+        content = f"{done} {self.path} ({said}).{note}"
+        return ToolResult(content=content, summary=said, diff=self.diff)
+
+
+async def written(
+    change: Callable[[bytes | None], Change], workspace: Workspace, path: str, before: bytes | None
+) -> ToolResult | Literal["absent", "unclear"]:
+    """Whether a change that was cut off stands in the file, which was `before` until then.
+
+    `change` makes it from a content. Where the file is neither what it was nor what it was to
+    become, somebody else has written it since.
+
+    Raises:
+        ToolError: the change cannot be made from `before`.
+        PathRefused: the file cannot be looked at.
+    """
+    now, _ = await off_loop(current, workspace, path)
+    if now == before:
+        return "absent"
+    made = await off_loop(change, before)
+    if now != made.after:
+        return "unclear"
+    return made.result(" Mato ended right after it was written.")
 
 
 def current(workspace: Workspace, path: str) -> tuple[bytes | None, int]:

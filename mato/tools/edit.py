@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
 from mato.tools.base import Surroundings, ToolError, ToolResult
-from mato.tools.change import Change, current
+from mato.tools.change import Change, current, written
 from mato.tools.disk import off_loop
-from mato.tools.workspace import Workspace
+from mato.tools.workspace import NEW_FILE, Workspace
 from mato_sessions.errors import PathRefused
 from mato_sessions.events.permission import Action
 from mato_sessions.events.tool import RecoveryPolicy
@@ -36,7 +36,7 @@ class Edit:
     Arguments: ClassVar[type[msgspec.Struct]] = EditArguments
     action: ClassVar[Action] = "write"
     # Run twice, it may replace a second passage that the first run made.
-    policy: ClassVar[RecoveryPolicy] = "ask"
+    policy: ClassVar[RecoveryPolicy] = "probe"
 
     def title(self, arguments: EditArguments) -> str:
         return f"edit {arguments.path}"
@@ -46,6 +46,15 @@ class Edit:
 
     async def preview(self, arguments: EditArguments, workspace: Any) -> str:
         return (await off_loop(_change, arguments, workspace)).diff
+
+    async def probe(
+        self, arguments: EditArguments, workspace: Any, before: bytes | None
+    ) -> ToolResult | Literal["absent", "unclear"]:
+        def change(content: bytes | None) -> Change:
+            path = workspace.relative(arguments.path)
+            return Change.of(path, content, NEW_FILE, _after(arguments, content))
+
+        return await written(change, workspace, arguments.path, before)
 
     async def run(self, arguments: EditArguments, around: Surroundings) -> ToolResult:
         change = await off_loop(_change, arguments, around.workspace)
@@ -102,16 +111,21 @@ def _change(arguments: EditArguments, workspace: Workspace) -> Change:
     path = arguments.path
     try:
         before, permissions = current(workspace, path)
-        if before is None:
-            raise ToolError(f"{path!r} does not exist; make it with write")
-        try:
-            text = before.decode()
-        except UnicodeDecodeError as error:
-            raise ToolError(f"{path!r} is not UTF-8 text, so edit cannot change it") from error
-        try:
-            after = replace_once(text, arguments.old_text, arguments.new_text).encode()
-        except UnicodeEncodeError as error:
-            raise ToolError("new_text holds half a character (a lone surrogate)") from error
+        after = _after(arguments, before)
         return Change.of(workspace.relative(path), before, permissions, after)
     except PathRefused as error:
         raise ToolError(str(error)) from error
+
+
+def _after(arguments: EditArguments, before: bytes | None) -> bytes:
+    path = arguments.path
+    if before is None:
+        raise ToolError(f"{path!r} does not exist; make it with write")
+    try:
+        text = before.decode()
+    except UnicodeDecodeError as error:
+        raise ToolError(f"{path!r} is not UTF-8 text, so edit cannot change it") from error
+    try:
+        return replace_once(text, arguments.old_text, arguments.new_text).encode()
+    except UnicodeEncodeError as error:
+        raise ToolError("new_text holds half a character (a lone surrogate)") from error

@@ -138,6 +138,8 @@ def _ask(entry: CallEntry, body: PermissionAsked) -> None:
     entry.name = body.tool
     entry.resource = body.resource
     entry.preview = body.preview
+    entry.question = body.question
+    entry.decisions = body.decisions
     entry.arguments = entry.arguments or body.arguments
 
 
@@ -145,7 +147,9 @@ def _decide(entry: CallEntry, body: PermissionAnswered) -> None:
     entry.decided = body.rule
     if entry.status not in {"waiting", "proposed"}:
         return
-    if body.allowed:
+    if entry.question == "recovery":
+        entry.status = "proposed" if body.allowed else "unknown"
+    elif body.allowed:
         entry.status = "proposed"
     elif body.by == "cancel":
         entry.status = "failed"

@@ -27,7 +27,7 @@ from mato_sessions.events import (
     UsageReported,
 )
 from mato_sessions.events.agent import AgentState
-from mato_sessions.events.permission import Action
+from mato_sessions.events.permission import Action, Decision, Question
 from mato_sessions.events.session import Mode, WindowNode
 from mato_sessions.ledger import Ledger
 
@@ -46,6 +46,10 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
     """As asked; integers beyond 64 bits as text, because msgpack has none."""
     preview: str
+    question: Question
+    """recovery: it was cut off by a daemon's end, and what became of it is not known."""
+    decisions: tuple[Decision, ...] = ()
+    """What a recovery can be answered with."""
     at_us: int
     """When it was asked, wall clock."""
     position: int
@@ -283,6 +287,8 @@ def _pending(agent: AgentSummary, event: Event, body: PermissionAsked) -> Pendin
         resource=body.resource,
         arguments=_packable(body.arguments),
         preview=body.preview,
+        question=body.question,
+        decisions=body.decisions,
         at_us=event.at_us,
         position=event.position,
     )

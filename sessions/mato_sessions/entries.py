@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from mato_sessions.events.base import BlobRef
+from mato_sessions.events.permission import Decision, Question
 from mato_sessions.events.tool import PlanItem
 
 
@@ -66,6 +67,9 @@ class CallEntry(Entry, tag="call", kw_only=True):
     """The streamed argument text, while `status` is writing."""
     resource: str = ""
     preview: str = ""
+    question: Question = "permission"
+    """While waiting: may it run, or what became of it when it was cut off."""
+    decisions: tuple[Decision, ...] = ()
     decided: str = ""
     """The rule or person that decided (PermissionAnswered.rule)."""
     output: str = ""

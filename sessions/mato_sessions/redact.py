@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 
+from msgspec.structs import replace
+
 from mato_sessions.events.base import Body
+from mato_sessions.events.model import ModelAnswered
+from mato_sessions.events.tool import ToolProposed
 from mato_sessions.walk import map_strings
 
 REPLACEMENT = "[redacted]"
@@ -49,11 +53,16 @@ class Redactor:
         return "".join(out) + text[at:]
 
     def body(self, body: Body) -> tuple[Body, bool]:
-        """`body` without held values in any of its strings, and whether there were any."""
+        """`body` without held values in any of its strings, and whether there were any.
+
+        Calls that lost a part of their arguments are marked: they never run from the journal.
+        """
         if not self._forms:
             return body, False
         redacted: Body = map_strings(body, self.text)
-        return redacted, redacted is not body
+        if redacted is body:
+            return body, False
+        return _marked(body, redacted), True
 
     def data(self, data: bytes) -> bytes:
         """`data` without held values in UTF-8, whatever else it holds."""
@@ -86,6 +95,20 @@ class Redactor:
             else:
                 merged.append((start, end))
         return merged
+
+
+def _marked(body: Body, redacted: Body) -> Body:
+    match body, redacted:
+        case ToolProposed(), ToolProposed():
+            return replace(redacted, redacted=True)
+        case ModelAnswered(), ModelAnswered():
+            calls = tuple(
+                new if new is old else replace(new, redacted=True)
+                for old, new in zip(body.calls, redacted.calls, strict=True)
+            )
+            return replace(redacted, calls=calls)
+        case _:
+            return redacted
 
 
 class StreamRedactor:

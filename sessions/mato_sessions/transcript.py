@@ -45,6 +45,7 @@ from mato_sessions.events import (
     TurnReturned,
     Unknown,
 )
+from mato_sessions.events.model import INTERRUPTED
 from mato_sessions.pieces import Piece
 from mato_sessions.shelf import Shelf, origin
 from mato_sessions.streams import Stream
@@ -237,7 +238,9 @@ class Transcript:
 
     def _failed(self, event: Event, body: ModelFailed) -> None:
         self._answers.close(f"{body.request}/{body.attempt}", cut=True)
-        if body.retry_in_s is None:
+        if body.fault == INTERRUPTED:
+            self._notice(event, "warning", f"asks again: {body.message}")
+        elif body.retry_in_s is None:
             self._notice(event, "error", body.message)
         else:
             wait = f"{round(body.retry_in_s, 1):g}"

@@ -150,7 +150,10 @@ def test_structs_in_a_body_are_walked_too() -> None:
     clean, found = redactor.body(answered)
     assert found
     assert isinstance(clean, ModelAnswered)
-    assert clean.calls == (Call("c", "shell", "fine"), Call("d", "shell", REPLACEMENT))
+    assert clean.calls == (
+        Call("c", "shell", "fine"),
+        Call("d", "shell", REPLACEMENT, redacted=True),
+    )
 
 
 def test_a_body_without_values_is_the_same_object() -> None:

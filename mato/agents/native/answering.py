@@ -163,13 +163,11 @@ class Answering:
 
     def _done(self, finish: FinishChunk) -> ModelDone:
         calls: list[Call] = []
-        redacted: set[str] = set()
         for _, writing in sorted(self._calls.items()):
             raw = "".join(writing.raw)
             self.raw[writing.call] = raw
-            calls.append(Call(writing.call, writing.name, writing.stream.text))
-            if writing.stream.text != raw:
-                redacted.add(writing.call)
+            text = writing.stream.text
+            calls.append(Call(writing.call, writing.name, text, redacted=text != raw))
         now_us = self._clock.mono_us()
         return ModelDone(
             request=self._request,
@@ -177,7 +175,6 @@ class Answering:
             text=self._text.text if self._text else "",
             reasoning=self._reasoning.text if self._reasoning else "",
             calls=tuple(calls),
-            redacted=frozenset(redacted),
             finish=finish.finish,
             usage=finish.usage,
             first_us=self._first_us,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from msgspec.structs import replace
 
@@ -15,15 +15,18 @@ from mato_sessions.events import Body, PermissionAnswered, ToolFailed, ToolStart
 from mato_sessions.events.model import Call
 
 
-def propose(work: Step, calls: Sequence[Call]) -> None:
-    """Journal the calls of an answer, with what is decided about each of them at once."""
+def propose(work: Step, calls: Sequence[Call], withheld: Container[str] = ()) -> None:
+    """Journal the calls of an answer, with what is decided about each of them at once.
+
+    Nothing is decided about `withheld` ones yet.
+    """
     turn = work.turn
     bodies: list[Body] = []
     opened: list[OpenCall] = []
     failed: list[Body] = []
     for call in calls:
         found = work.setup.inspect(call)
-        proposed = replace(found.proposed, redacted=call.call in turn.redacted)
+        proposed = replace(found.proposed, redacted=call.redacted)
         bodies.append(proposed)
         status: CallStatus = "held"
         if found.complaint:
@@ -31,9 +34,11 @@ def propose(work: Step, calls: Sequence[Call]) -> None:
             failed.append(
                 ToolFailed(call=call.call, attempt=0, message=found.complaint, cause="arguments")
             )
+        elif call.call in withheld:
+            status = "unknown"
         opened.append(OpenCall(proposed, found.action, found.resource, status))
-    work.state = replace(work.state, turn=replace(turn, calls=tuple(opened)))
-    work.record_in_turn(*bodies, *failed, *_admit(work))
+    work.state = replace(work.state, turn=replace(turn, calls=tuple(opened), wrote=()))
+    work.record_in_turn(*bodies, *failed, *admit(work))
 
 
 def advance(work: Step) -> None:
@@ -41,12 +46,12 @@ def advance(work: Step) -> None:
     if not work.turn.calls:
         ask_next(work)
         return
-    bodies = _admit(work)
+    bodies = admit(work)
     if bodies:
         work.record_in_turn(*bodies)
 
 
-def _admit(work: Step) -> list[Body]:
+def admit(work: Step) -> list[Body]:
     """Decide every held call that no earlier open call stands in the way of."""
     bodies: list[Body] = []
     for position, call in enumerate(work.turn.calls):
@@ -67,7 +72,7 @@ def _decide(work: Step, call: OpenCall) -> list[Body]:
     decision = work.setup.decide(work.state.mode, call.action)
     if decision.effect == "ask":
         work.mark_call(call.call, "asking")
-        work.command(AskPerson(call.call, call.proposed.name))
+        work.command(AskPerson(call.call, call.proposed.name, call.arguments))
         return []
     allowed = decision.effect == "allow"
     answered = PermissionAnswered(call=call.call, allowed=allowed, by="mode", rule=decision.rule)

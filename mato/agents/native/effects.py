@@ -18,8 +18,11 @@ from mato.agents.native.steps import (
     AlarmRang,
     AskModel,
     AskPerson,
+    AwaitWork,
     CancelWork,
     Input,
+    LookAtWorld,
+    Looked,
     ModelWaits,
     QuestionFailed,
     QuestionReady,
@@ -38,6 +41,7 @@ from mato.tools.base import Registry, Tool, ToolError
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
 from mato_sessions.errors import JournalError, MatoError
+from mato_sessions.events import FileCheckpointed
 from mato_sessions.ids import Ids
 from mato_sessions.redact import Redactor
 
@@ -45,7 +49,7 @@ _log = logging.getLogger(__name__)
 _LEAVE_S = 5.0
 """How long cancelled work is waited for. Tools promise 2 s; what still runs then is left behind."""
 
-Effect = AskModel | Wake | AskPerson | RunTool | CancelWork | SetAlarm
+Effect = AskModel | Wake | AskPerson | RunTool | LookAtWorld | CancelWork | AwaitWork | SetAlarm
 
 
 class Means(msgspec.Struct, frozen=True):
@@ -75,7 +79,10 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Effects:
-    """The work of one agent. `messages` makes the messages from seqs, `put` takes the outcomes."""
+    """The work of one agent. `messages` makes the messages from seqs, `put` takes the outcomes.
+
+    `checkpoints` are the files that calls of the history had kept before they wrote, by call.
+    """
 
     def __init__(
         self,
@@ -85,7 +92,9 @@ class Effects:
         streams: Streams,
         messages: Callable[[Sequence[int]], tuple[Message, ...]],
         put: Callable[[Input], Awaitable[None]],
+        checkpoints: Mapping[str, FileCheckpointed],
     ) -> None:
+        self._checkpoints = checkpoints
         self._group = group
         self._around = around
         self._head = head
@@ -97,6 +106,8 @@ class Effects:
         self._asking = asyncio.Lock()
         # Previews are made one after the other: people are asked in the order of the calls.
         self._work: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()
+        # Of the work: what only waits or looks, so that nothing is lost when it is dropped.
         self._alarm: asyncio.Task[None] | None = None
 
     def execute(self, command: Effect, turn: str) -> None:
@@ -105,16 +116,18 @@ class Effects:
             case AskModel():
                 self._start(self._ask_model(command, turn))
             case Wake(request=request, attempt=attempt, after_s=after_s):
-                self._start(self._wake(request, attempt, after_s))
-            case AskPerson(call=call, name=name):
-                self._start(self._preview(call, self._tool(name)))
+                self._idle.add(self._start(self._wake(request, attempt, after_s)))
+            case AskPerson():
+                self._idle.add(self._start(self._preview(command)))
             case RunTool():
                 self._start(self._run_tool(command, turn))
+            case LookAtWorld():
+                self._idle.add(self._start(self._look(command)))
             case CancelWork():
-                work = set(self._work)
-                for task in work:
-                    task.cancel()
-                self._group.create_task(self._leave(work))
+                self._group.create_task(self._leave(_cancelled(self._work), _LEAVE_S))
+            case AwaitWork():
+                work = self._work - _cancelled(self._idle)
+                self._group.create_task(self._leave(work, None))
             case SetAlarm(at_us=at_us):
                 self.quiet()
                 if at_us is not None:
@@ -128,10 +141,12 @@ class Effects:
             self._alarm.cancel()
             self._alarm = None
 
-    def _start(self, effect: Coroutine[Any, Any, None]) -> None:
+    def _start(self, effect: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._group.create_task(effect)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+        task.add_done_callback(self._idle.discard)
+        return task
 
     @property
     def _now(self) -> int:
@@ -173,13 +188,14 @@ class Effects:
         await asyncio.sleep(max(0, at_us - self._now) / 1_000_000)
         await self._put(AlarmRang(self._now))
 
-    async def _preview(self, call: str, tool: Tool) -> None:
+    async def _preview(self, command: AskPerson) -> None:
         async with self._asking:
-            await self._put(await self._question(call, tool))
+            await self._put(await self._question(command))
 
-    async def _question(self, call: str, tool: Tool) -> QuestionReady | QuestionFailed:
+    async def _question(self, command: AskPerson) -> QuestionReady | QuestionFailed:
+        call, tool = command.call, self._tool(command.name)
         try:
-            arguments = self._around.registry.parse(tool, self._raw[call])
+            arguments = self._around.registry.parse(tool, self._raw.get(call, command.arguments))
             preview = await tool.preview(arguments, self._around.workspace)
         except JournalError:
             raise
@@ -201,14 +217,30 @@ class Effects:
             around.environment(),
             self._streams,
         )
-        raw = self._raw[command.call]
+        raw = self._raw.get(command.call, command.arguments)
         tool = self._tool(command.name)
         body = await tooling.run(tool, around.registry, raw, given, command.attempt, around.clock)
         await self._streams.drain()
         await self._put(ToolDone(body, self._now))
 
-    async def _leave(self, work: set[asyncio.Task[None]]) -> None:
+    async def _look(self, command: LookAtWorld) -> None:
+        around = self._around
+        tool = self._tool(command.name)
+        checkpoint = self._checkpoints.get(command.call)
+        found = await tooling.look(
+            tool, around.registry, command, checkpoint, around.workspace, self._streams.sink
+        )
+        await self._put(Looked(command.call, found, self._now))
+
+    async def _leave(self, work: set[asyncio.Task[None]], within_s: float | None) -> None:
         if work:
-            await asyncio.wait(work, timeout=_LEAVE_S)
+            await asyncio.wait(work, timeout=within_s)
         await self._streams.drain()
         await self._put(WorkGone(self._now))
+
+
+def _cancelled(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    cancelled = set(tasks)
+    for task in cancelled:
+        task.cancel()
+    return cancelled

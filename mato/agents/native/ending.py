@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from mato.agents.native.state import OpenCall, Queued
 from mato.agents.native.stepping import Step
-from mato.agents.native.steps import CancelWork, Ending
+from mato.agents.native.steps import AwaitWork, CancelWork, Ending
 from mato_sessions.events import (
     AgentExited,
     Body,
@@ -18,7 +18,7 @@ from mato_sessions.events import (
     TurnReturned,
 )
 
-INTERRUPTED = Ending("interrupted", "the daemon ended in the middle of this turn")
+INTERRUPTED = Ending("interrupted", "its agent failed in the middle of this turn")
 NOT_RUN = "This call was not run: the turn was ended before it started."
 CUT_OFF = "This call was stopped while it ran. What it had done by then is done."
 NOT_KNOWN = (
@@ -26,38 +26,47 @@ NOT_KNOWN = (
 )
 
 
-def begin(work: Step) -> None:
-    """Take up the folded history: what was cut is ended, nothing is run."""
-    state = work.state = replace(work.state, live=True, shown=work.state.recorded)
-    if state.exited:
+def interrupt(work: Step) -> None:
+    """End the turn that the history leaves open; nothing of it is run."""
+    give_back(work, "its agent failed before its turn")
+    turn = work.state.turn
+    if turn is None:
         return
-    if state.recorded is None:
-        work.record(*work.showing("starting", "spawned"))
-        return
-    give_back(work, "the daemon ended before its turn")
-    turn = state.turn
-    if turn is not None:
-        bodies = [body for call in turn.calls for body in _cut(call)]
-        shown = work.showing("done", "turn ended: interrupted")
-        end = TurnEnded(reason=INTERRUPTED.reason, detail=INTERRUPTED.detail)
-        work.state = replace(work.state, turn=replace(turn, ended=True))
-        work.record_in_turn(*bodies, end, *shown)
-    elif state.recorded in ("starting", "working", "blocked"):
-        work.record(*work.showing("idle", "taken up again"))
+    bodies = [body for call in turn.calls for body in left(call)]
+    end = TurnEnded(reason=INTERRUPTED.reason, detail=INTERRUPTED.detail)
+    work.state = replace(work.state, turn=replace(turn, ended=True))
+    work.record_in_turn(*bodies, end, *work.showing("done", "turn ended: interrupted"))
 
 
-def _cut(call: OpenCall) -> list[Body]:
-    if call.status == "running":
-        return [ToolUnknown(call=call.call, attempt=1, message=NOT_KNOWN)]
-    return _not_run(call)
+def left(call: OpenCall) -> list[Body]:
+    """How a call ends that its daemon's end cut off and that nobody goes on with."""
+    match call.status:
+        case "running":
+            return [ToolUnknown(call=call.call, attempt=call.attempt, message=NOT_KNOWN)]
+        case "unknown" | "deciding" | "looking":
+            return _undecided(call)
+        case _:
+            return _not_run(call)
 
 
 def _not_run(call: OpenCall) -> list[Body]:
     failed = ToolFailed(call=call.call, attempt=0, message=NOT_RUN, cause="cancelled")
-    if call.status != "waiting":
-        return [failed]
+    return [*_unasked(call), failed] if call.status == "waiting" else [failed]
+
+
+def _undecided(call: OpenCall) -> list[Body]:
+    if call.status == "looking":
+        return [ToolUnknown(call=call.call, attempt=call.attempt, message=NOT_KNOWN)]
+    return _unasked(call) if call.status == "deciding" else []
+
+
+def _unasked(call: OpenCall) -> list[Body]:
     rule = "the turn ended while it waited"
-    return [PermissionAnswered(call=call.call, allowed=False, by="cancel", rule=rule), failed]
+    return [PermissionAnswered(call=call.call, allowed=False, by="cancel", rule=rule)]
+
+
+_OVER = ("held", "asking", "waiting", "looking", "unknown", "deciding")
+"""Nothing of these runs, so they end as soon as their turn is to end."""
 
 
 def claim(work: Step, queued: Queued) -> None:
@@ -81,15 +90,21 @@ def end(work: Step, why: Ending) -> None:
     if work.state.turn is None:
         if work.state.claimed:
             work.state = replace(work.state, doomed=work.state.doomed or why)
+        elif work.state.paused:
+            # Only queued prompts were left, and those have been given back.
+            work.state = replace(work.state, paused="")
+            work.record(*work.showing("idle", "stopped"))
         return
     turn = work.turn
     if turn.ending is not None or turn.ended:
         return
     work.state = replace(work.state, turn=replace(turn, ending=why))
     bodies: list[Body] = []
+    # While paused nothing runs: what is marked as running was cut off by the daemon's end.
+    over = _OVER if not work.state.paused else (*_OVER, "running")
     for call in turn.calls:
-        if call.status in ("held", "asking", "waiting"):
-            bodies += _not_run(call)
+        if call.status in over:
+            bodies += left(call)
             work.mark_call(call.call, "closing")
     if bodies:
         work.record_in_turn(*bodies)
@@ -102,7 +117,7 @@ def finish(work: Step, why: Ending) -> None:
     if turn.ended:
         return
     bodies: list[Body] = [
-        ToolFailed(call=call.call, attempt=1, message=CUT_OFF, cause="cancelled")
+        ToolFailed(call=call.call, attempt=call.attempt or 1, message=CUT_OFF, cause="cancelled")
         for call in turn.calls
         if call.status != "closing"
     ]
@@ -116,19 +131,26 @@ def finish(work: Step, why: Ending) -> None:
 
 def after_turn(work: Step) -> None:
     """After the journaled end of a turn: the agent's own end, or the next prompt."""
-    state = work.state
+    # What was paused has ended with the turn.
+    state = work.state = replace(work.state, paused="")
     if state.closing is not None:
         _exit(work, state.closing)
+    elif state.suspended:
+        work.state = replace(state, quiet=True)
     elif state.queue and state.live:
         work.state = replace(state, queue=state.queue[1:])
         claim(work, state.queue[0])
 
 
-def suspend(work: Step) -> None:
-    """End the turn, and take no more prompts."""
-    work.state = replace(work.state, suspended=True)
-    give_back(work, "the daemon was stopped")
-    end(work, Ending("interrupted", "the daemon was stopped in the middle of this turn"))
+def suspend(work: Step, *, drain: bool) -> None:
+    """Begin nothing new and stop, leaving turn and queue for the next daemon to go on with."""
+    state = work.state = replace(work.state, suspended=True)
+    turn = state.turn
+    if turn is None:
+        work.state = replace(state, quiet=True)
+    elif turn.ending is None and not turn.ended:
+        work.record(*work.showing("blocked", "paused: the daemon stops; the next one goes on"))
+        work.command(AwaitWork() if drain else CancelWork())
 
 
 def close(work: Step, reason: str) -> None:

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from mato.agents.native import ending
+from mato.agents.native import ending, recovery
 from mato.agents.native.calls import advance, propose
 from mato.agents.native.requests import ask, ask_next
 from mato.agents.native.state import Queued, State, fold
@@ -30,6 +30,7 @@ from mato.agents.native.steps import (
     Ending,
     Input,
     LookCame,
+    Looked,
     ModelBroke,
     ModelDone,
     ModelWaits,
@@ -40,6 +41,7 @@ from mato.agents.native.steps import (
     Ready,
     ReconfigureCame,
     Refuse,
+    ResumeCame,
     RetryDue,
     RunTool,
     SuspendCame,
@@ -60,7 +62,6 @@ from mato_sessions.events import (
     ToolFailed,
     ToolFinished,
     ToolStarted,
-    ToolUnknown,
     TurnEnded,
     TurnPrompted,
     TurnQueued,
@@ -100,6 +101,8 @@ def _react(work: Step, event: Event) -> None:
         return
     if turn.ending is not None or turn.ended:
         return
+    if work.state.held and not (turn.outcome and isinstance(event.body, ModelAnswered)):
+        return  # the end of a turn begins nothing, all else waits
     match event.body:
         case TurnPrompted():
             ask_next(work)
@@ -107,21 +110,15 @@ def _react(work: Step, event: Event) -> None:
             work.command(AskModel(request, attempt, turn.choice, seqs))
         case ModelFailed(request=request, attempt=attempt, retry_in_s=float() as after_s):
             work.command(Wake(request, attempt, after_s))
-        case ModelFailed(message=message):
-            ending.finish(work, Ending("failed", message))
-        case ModelAnswered(finish="length"):
-            ending.finish(work, Ending("max_tokens"))
-        case ModelAnswered(finish="refusal"):
-            ending.finish(work, Ending("refusal"))
-        case ModelAnswered(calls=()):
-            ending.finish(work, Ending("end_turn"))
+        case ModelFailed() | ModelAnswered() if turn.outcome is not None:
+            ending.finish(work, turn.outcome)
         case ModelAnswered(calls=calls):
             propose(work, calls)
         case ToolStarted(call=call, attempt=attempt):
             found = turn.open(call)
             if found is not None and found.status == "running":
-                work.command(RunTool(call, found.proposed.name, attempt))
-        case ToolFinished() | ToolFailed() | ToolUnknown():
+                work.command(RunTool(call, found.proposed.name, attempt, found.arguments))
+        case ToolFinished() | ToolFailed():
             if turn.phase == "tools":
                 advance(work)
         case _:
@@ -131,8 +128,10 @@ def _react(work: Step, event: Event) -> None:
 def _take(work: Step, fact: Input) -> None:
     """What follows from an input."""
     match fact:
-        case Begin():
-            ending.begin(work)
+        case Begin(take_up=take_up):
+            recovery.begin(work, take_up)
+        case ResumeCame():
+            recovery.resume(work)
         case Ready():
             if work.state.shown == "starting":
                 work.record(*work.showing("idle", "ready"))
@@ -141,8 +140,8 @@ def _take(work: Step, fact: Input) -> None:
         case CancelCame():
             ending.give_back(work, "the turn before it was stopped")
             ending.end(work, Ending("cancelled"))
-        case SuspendCame():
-            ending.suspend(work)
+        case SuspendCame(drain=drain):
+            ending.suspend(work, drain=drain)
         case CloseCame(reason=reason):
             ending.close(work, reason)
         case LookCame():
@@ -156,6 +155,8 @@ def _take(work: Step, fact: Input) -> None:
             turn = work.state.turn
             if turn is not None and turn.ending is not None:
                 ending.finish(work, turn.ending)
+            elif work.state.suspended:
+                work.state = replace(work.state, quiet=True)
         case ModelDone():
             _model_done(work, fact)
         case ModelBroke():
@@ -164,7 +165,7 @@ def _take(work: Step, fact: Input) -> None:
             _model_waits(work, fact)
         case RetryDue(request=request, attempt=attempt):
             turn = work.running("retrying", request, attempt)
-            if turn is not None and turn.ending is None:
+            if turn is not None and turn.ending is None and not work.state.held:
                 ask(work, request, attempt + 1)
         case ToolDone(body=body):
             turn = work.open_turn()
@@ -174,14 +175,21 @@ def _take(work: Step, fact: Input) -> None:
                 work.record_in_turn(body)
         case QuestionReady() | QuestionFailed() | PersonAnswered():
             _question(work, fact)
+        case Looked():
+            recovery.looked(work, fact)
         case _:
             assert_never(fact)
 
 
 def _prompt(work: Step, fact: PromptCame) -> None:
     state = work.state
-    if state.suspended or state.closing is not None or state.exited:
-        work.command(Refuse(fact.turn, "this agent has ended; `mato new` starts another one"))
+    if state.paused:
+        paused = f"the agent is paused: {state.paused}"
+        work.command(Refuse(fact.turn, paused))
+    elif state.suspended or state.closing is not None or state.exited:
+        ended = "this agent has ended; `mato new` starts another one"
+        later = "the daemon is stopping; send it again once it runs"
+        work.command(Refuse(fact.turn, later if state.suspended else ended))
     elif not state.busy:
         ending.claim(work, Queued(fact.turn, fact.blocks))
     elif len(state.queue) >= QUEUE_LIMIT:
@@ -210,7 +218,7 @@ def _alarm(work: Step) -> None:
     turn = work.state.turn
     wall_s = work.setup.limits.wall_s
     work.state = replace(work.state, alarm_us=None)
-    if turn is None or wall_s is None:
+    if turn is None or wall_s is None or work.state.held:
         return
     if work.ran_us(turn) >= wall_s * 1_000_000:
         ending.end(work, Ending("time_limit", f"the turn took longer than {wall_s:g} s"))
@@ -220,7 +228,7 @@ def _model_done(work: Step, fact: ModelDone) -> None:
     turn = work.running("asked", fact.request, fact.attempt)
     if turn is None:
         return
-    work.state = replace(work.state, turn=replace(turn, phase="answered", redacted=fact.redacted))
+    work.state = replace(work.state, turn=replace(turn, phase="answered"))
     usage = fact.usage
     work.record_in_turn(
         UsageReported(
@@ -273,9 +281,15 @@ def _model_waits(work: Step, fact: ModelWaits) -> None:
 
 def _question(work: Step, fact: QuestionReady | QuestionFailed | PersonAnswered) -> None:
     turn = work.open_turn()
-    found = turn.open(fact.call) if turn and turn.ending is None else None
-    expected = "waiting" if isinstance(fact, PersonAnswered) else "asking"
-    if found is None or found.status != expected:
+    if turn is None or turn.ending is not None or work.state.held:
+        return
+    found = turn.open(fact.call)
+    if found is None:
+        return
+    if found.status == "deciding" and isinstance(fact, PersonAnswered):
+        recovery.decided(work, found, fact)
+        return
+    if found.status != ("waiting" if isinstance(fact, PersonAnswered) else "asking"):
         return
     match fact:
         case QuestionReady(call=call, preview=preview):
@@ -296,7 +310,7 @@ def _question(work: Step, fact: QuestionReady | QuestionFailed | PersonAnswered)
         case PersonAnswered(call=call, allowed=True, rule=rule):
             work.mark_call(call, "starting")
             answered = PermissionAnswered(call=call, allowed=True, by="person", rule=rule)
-            started = ToolStarted(call=call, attempt=1)
+            started = ToolStarted(call=call, attempt=found.attempt + 1)
             work.record_in_turn(answered, started, *work.unblocked("allowed"))
         case PersonAnswered(call=call, rule=rule):
             work.mark_call(call, "closing")

@@ -11,11 +11,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from mato.agents.base import Sink
+from mato.agents.base import Sink, TakeUp
 from mato.agents.native import conversation, prompt, tooling
 from mato.agents.native.effects import Effects, Head, Means
 from mato.agents.native.machine import step
-from mato.agents.native.state import State, fold
+from mato.agents.native.state import FOR_PEOPLE, State, fold
 from mato.agents.native.stepping import Setup
 from mato.agents.native.steps import (
     Begin,
@@ -30,27 +30,28 @@ from mato.agents.native.steps import (
     ReconfigureCame,
     Record,
     Refuse,
+    ResumeCame,
     SuspendCame,
 )
 from mato.agents.native.streams import Streams
+from mato.agents.native.waiters import ENDED, Waiters, check_answer
 from mato.models.base import Message, ModelChoice
 from mato.models.sources import Models
 from mato.permissions.policy import decide
 from mato.tools.base import Registry
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
-from mato_sessions.errors import MatoError, UnknownName, UsageError
+from mato_sessions.errors import UnknownName, UsageError
 from mato_sessions.events import (
-    AgentExited,
     BlobRef,
     Event,
+    FileCheckpointed,
     ModelAsked,
     TextStreamed,
     TurnEnded,
-    TurnPrompted,
-    TurnReturned,
 )
 from mato_sessions.events.agent import LaunchSpec
+from mato_sessions.events.permission import Decision
 from mato_sessions.events.session import Mode
 from mato_sessions.events.turn import Block
 from mato_sessions.ids import Ids, TurnId
@@ -58,7 +59,6 @@ from mato_sessions.redact import Redactor
 
 _INBOX = 1024
 """Inputs that may wait; whoever gives one more waits."""
-_ENDED = "the agent has ended; `mato new` starts another one"
 
 _Item = tuple[Input | Event, asyncio.Future[bool] | None]
 """The future is set when all that follows at once is journaled; of a cancel, at the turn's end. It
@@ -73,8 +73,8 @@ def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
 class NativeAgent:
     """An agent of Mato's own, living in this process (see `mato.agents.base.Agent`).
 
-    With `history` (the session's events so far) it takes up where the journal ends: a turn that
-    was cut is ended as interrupted, nothing of it is run again. `env` gives the agent's current
+    With `history` (the session's events so far) it takes up where the journal ends: it goes on in
+    the middle of a turn that was cut, as `take_up` says. `env` gives the agent's current
     environment; it is asked for anew for each request and each tool.
     """
 
@@ -91,7 +91,10 @@ class NativeAgent:
         redactor: Redactor,
         trusted_instructions: str = "",
         history: Sequence[Event] = (),
+        take_up: TakeUp | None = None,
     ) -> None:
+        self._take_up = take_up or TakeUp()
+        self._checkpoints: dict[str, FileCheckpointed] = {}
         self._sink = sink
         self._clock = clock
         self._ids = ids
@@ -106,14 +109,20 @@ class NativeAgent:
             if event.agent == sink.agent:
                 self._state = fold(self._state, event)
                 self._keep(event)
-                if isinstance(event.body, ModelAsked):
-                    self._system_ref = event.body.system
+                match event.body:
+                    case ModelAsked(system=system):
+                        self._system_ref = system
+                    case FileCheckpointed() as checkpoint:
+                        # The first: what was there before any attempt.
+                        self._checkpoints.setdefault(checkpoint.call, checkpoint)
+                    case TurnEnded():
+                        self._checkpoints.clear()
+                    case _:
+                        pass
         self._forget()
         self._streams = Streams(sink, clock, redactor, self._journaled)
         self._inbox: asyncio.Queue[_Item] = asyncio.Queue(_INBOX)
-        self._starts: dict[str, asyncio.Future[None]] = {}
-        self._ends: list[asyncio.Future[bool]] = []
-        self._over = asyncio.Event()
+        self._waiters = Waiters()
 
     # ---------------------------------------------------------------- what the daemon asks
 
@@ -123,22 +132,26 @@ class NativeAgent:
             raise UsageError("the prompt is empty; write what is to be done")
         turn = self._ids.turn()
         self._refuse_when_over()
-        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._starts[turn] = started
-        try:
+        with self._waiters.start(turn) as started:
             await self._put(PromptCame(turn, tuple(blocks), self._now))
             await started
-        finally:
-            self._starts.pop(turn, None)
         return turn
 
     async def cancel(self) -> bool:
         """See `Agent.cancel`."""
         return await self._ask(CancelCame(self._now))
 
-    async def answer(self, call: str, allowed: bool, rule: str) -> None:
+    async def answer(
+        self, call: str, allowed: bool, rule: str, decision: Decision | None = None
+    ) -> None:
         """See `Agent.answer`."""
-        if not await self._ask(PersonAnswered(call, allowed, rule, self._now)):
+        if self._state.paused:
+            raise UsageError(f"the agent is paused: {self._state.paused}")
+        turn = self._state.turn
+        found = turn.open(call) if turn else None
+        if found is not None:
+            check_answer(found, allowed, decision)
+        if not await self._ask(PersonAnswered(call, allowed, rule, self._now, decision)):
             raise UnknownName(
                 f"call {call!r} has just been answered, or its turn has ended; `mato inbox` lists "
                 "those that wait"
@@ -154,15 +167,21 @@ class NativeAgent:
 
     async def close(self, reason: str) -> None:
         """See `Agent.close`."""
-        if not self._over.is_set():
+        if not self._waiters.over.is_set():
             await self._put(CloseCame(reason, self._now))
-            await self._over.wait()
+            await self._waiters.over.wait()
 
-    async def suspend(self) -> None:
+    async def resume(self) -> bool:
+        """See `Agent.resume`."""
+        paused = bool(self._state.paused)
+        await self._ask(ResumeCame(self._now))
+        return paused
+
+    async def suspend(self, *, drain: bool = False) -> None:
         """See `Agent.suspend`; `run` returns then."""
-        if not self._over.is_set():
-            await self._put(SuspendCame(self._now))
-            await self._over.wait()
+        if not self._waiters.over.is_set():
+            await self._put(SuspendCame(self._now, drain))
+            await self._waiters.over.wait()
 
     # ---------------------------------------------------------------- the loop
 
@@ -177,18 +196,17 @@ class NativeAgent:
             # One fault ends the agent; the others are its consequences.
             raise _first(failures) from failures
         finally:
-            self._over.set()
-            waiting = [*self._starts.values(), *self._ends]
+            waiting: list[asyncio.Future[bool]] = []
             while not self._inbox.empty():
                 waiting += [done for done in (self._inbox.get_nowait()[1],) if done is not None]
-            for future in waiting:
-                if not future.done():
-                    future.set_exception(UsageError(_ENDED))
+            self._waiters.end(waiting, suspended=self._state.suspended)
 
     async def _live(self, group: asyncio.TaskGroup) -> None:
         head = await self._prepare()
         means = self._means
-        effects = Effects(group, means, head, self._streams, self._messages, self._put)
+        effects = Effects(
+            group, means, head, self._streams, self._messages, self._put, self._checkpoints
+        )
         schemas = means.registry.schemas()
         setup = Setup(
             system=await self._sink.blob(head.system.encode()),
@@ -198,9 +216,9 @@ class NativeAgent:
             inspect=lambda call: tooling.inspect(means.registry, call),
             decide=decide,
         )
-        await self._take(setup, effects, Begin(self._now))
+        await self._take(setup, effects, Begin(self._now, self._take_up))
         await self._take(setup, effects, Ready(self._now))
-        while not self._state.exited and not (self._state.suspended and not self._in_turn):
+        while not self._state.exited and not self._state.quiet:
             item, done = await self._inbox.get()
             # Of two who answer at once the second has to be told that it came too late.
             answered = isinstance(item, PersonAnswered) and self._waits(item.call)
@@ -208,7 +226,7 @@ class NativeAgent:
             if done is None:
                 continue
             if isinstance(item, CancelCame) and self._in_turn:
-                self._ends.append(done)
+                self._waiters.ends.append(done)
             elif not done.done():
                 done.set_result(answered)
         effects.quiet()
@@ -236,9 +254,9 @@ class NativeAgent:
                     self._keep(event)
                     self._state, commands = step(setup, self._state, event)
                     line.extend(commands)
-                    self._tell(event)
+                    self._waiters.tell(event)
             elif isinstance(command, Refuse):
-                self._fail_start(command.turn, UsageError(command.message))
+                self._waiters.refuse(command.turn, UsageError(command.message))
             else:
                 turn = self._state.turn
                 effects.execute(command, "" if turn is None else turn.turn)
@@ -256,7 +274,7 @@ class NativeAgent:
     def _waits(self, call: str) -> bool:
         turn = self._state.turn
         found = turn.open(call) if turn else None
-        return found is not None and found.status == "waiting"
+        return found is not None and found.status in FOR_PEOPLE
 
     def _messages(self, seqs: Sequence[int]) -> tuple[Message, ...]:
         made = conversation.messages(self._events[seq] for seq in seqs)
@@ -287,30 +305,5 @@ class NativeAgent:
         return await done
 
     def _refuse_when_over(self) -> None:
-        if self._over.is_set():
-            raise UsageError(_ENDED)
-
-    def _tell(self, event: Event) -> None:
-        """Wake whoever waits for this event."""
-        match event.body:
-            case TurnPrompted():
-                started = self._starts.get(event.turn or "")
-                if started is not None and not started.done():
-                    started.set_result(None)
-            case TurnReturned(reason=reason):
-                error = UsageError(f"the prompt was returned: {reason}")
-                self._fail_start(event.turn or "", error)
-            case TurnEnded():
-                for ended in self._ends:
-                    if not ended.done():
-                        ended.set_result(True)
-                self._ends.clear()
-            case AgentExited():
-                self._over.set()
-            case _:
-                pass
-
-    def _fail_start(self, turn: str, error: MatoError) -> None:
-        started = self._starts.get(turn)
-        if started is not None and not started.done():
-            started.set_exception(error)
+        if self._waiters.over.is_set():
+            raise UsageError(ENDED)

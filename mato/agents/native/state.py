@@ -6,6 +6,7 @@ from commanding twice; they are forgotten when a journal is taken up again (`Beg
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 import msgspec
@@ -36,6 +37,7 @@ from mato_sessions.events import (
     UsageReported,
 )
 from mato_sessions.events.agent import AgentState
+from mato_sessions.events.model import Call
 from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
 from mato_sessions.events.turn import Block
@@ -46,8 +48,13 @@ CallStatus = Literal[
     "waiting",  # a person has to decide
     "starting",  # its start is on the way to the journal
     "running",
+    "looking",  # it was cut off, and what became of it is being found out
+    "unknown",  # it was cut off, and what became of it is not known
+    "deciding",  # a person has to decide what becomes of it
     "closing",  # its end is on the way to the journal
 ]
+FOR_PEOPLE: frozenset[CallStatus] = frozenset({"waiting", "deciding"})
+"""Only a person can bring these on."""
 
 
 class OpenCall(msgspec.Struct, frozen=True):
@@ -57,10 +64,17 @@ class OpenCall(msgspec.Struct, frozen=True):
     action: Action
     resource: str
     status: CallStatus
+    attempt: int = 0
+    """Of its newest start; 0 before the first."""
 
     @property
     def call(self) -> str:
         return self.proposed.call
+
+    @property
+    def arguments(self) -> str:
+        """Its arguments as the journal has them."""
+        return json.dumps(self.proposed.arguments, ensure_ascii=False)
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -75,14 +89,21 @@ class Turn(msgspec.Struct, frozen=True):
     request: str = ""
     attempt: int = 0
     requests: int = 0
+    wrote: tuple[Call, ...] = ()
+    """Calls of the newest answer that are not proposed yet."""
+    outcome: Ending | None = None
+    """How the turn ends by what the model said last; None: it goes on."""
+    retry_s: float = 0.0
+    """While retrying: how long after the failure the next attempt is made."""
     calls: tuple[OpenCall, ...] = ()
-    redacted: frozenset[str] = frozenset()
     tokens: int = 0
     cost_usd: float = 0.0
     ran_us: int = 0
     """Time that counts, up to `since_us`."""
     since_us: int | None = None
     """Since when the time counts; None while only a person is waited for."""
+    seen: tuple[int, int] = (0, 0)
+    """Epoch and mono_us of the newest event, while history is folded."""
     ending: Ending | None = None
     """Mark: its work is being cancelled for this reason."""
     ended: bool = False
@@ -102,7 +123,7 @@ class Turn(msgspec.Struct, frozen=True):
     @property
     def waiting(self) -> bool:
         """Whether a person has to decide a call."""
-        return any(each.status == "waiting" for each in self.calls)
+        return any(each.status in FOR_PEOPLE for each in self.calls)
 
     @property
     def busy(self) -> bool:
@@ -110,7 +131,7 @@ class Turn(msgspec.Struct, frozen=True):
         return (
             self.phase != "tools"
             or not self.waiting
-            or any(each.status not in ("waiting", "held") for each in self.calls)
+            or any(each.status not in FOR_PEOPLE | {"held"} for each in self.calls)
         )
 
 
@@ -143,7 +164,12 @@ class State(msgspec.Struct, frozen=True):
     """Commands are executed. Before, events are only folded, and there are no marks."""
     alarm_us: int | None = None
     """Mark: the alarm that was last set."""
+    paused: str = ""
+    """Why nothing goes on before a person says so; "" where it does."""
     suspended: bool = False
+    """The daemon ends: nothing new is begun, and the turn stays open."""
+    quiet: bool = False
+    """Mark: suspended, and nothing runs any more."""
     closing: str | None = None
     """Why the agent is to end for good."""
     exiting: bool = False
@@ -154,6 +180,11 @@ class State(msgspec.Struct, frozen=True):
     def busy(self) -> bool:
         """Whether a prompt that comes now has to queue."""
         return self.turn is not None or bool(self.claimed) or bool(self.queue)
+
+    @property
+    def held(self) -> bool:
+        """Whether facts are taken in and nothing is begun."""
+        return self.suspended or bool(self.paused)
 
 
 def fold(state: State, event: Event) -> State:
@@ -171,15 +202,27 @@ def fold(state: State, event: Event) -> State:
         case TurnReturned() if not state.live:
             return replace(state, queue=_without(state.queue, event.turn))
         case TurnPrompted():
-            turn = Turn(event.turn or "", event.seq, state.choice, since_us=event.mono_us)
+            turn = Turn(event.turn or "", event.seq, state.choice)
+            if state.live:
+                turn = replace(turn, since_us=event.mono_us)
+            else:
+                turn = replace(turn, seen=(event.epoch, event.mono_us))
             queue = _without(state.queue, event.turn)
             return replace(state, turn=turn, queue=queue, claimed="")
         case TurnEnded():
             return replace(state, turn=None)
         case _ if state.turn is not None and state.turn.turn == event.turn:
-            return replace(state, turn=_fold_turn(state.turn, event.body))
+            turn = state.turn if state.live else _aged(state.turn, event)
+            return replace(state, turn=_fold_turn(turn, event.body))
         case _:
             return state
+
+
+def _aged(turn: Turn, event: Event) -> Turn:
+    """The turn with the time that passed up to `event` under one daemon."""
+    epoch, since_us = turn.seen
+    passed = event.mono_us - since_us if epoch == event.epoch and turn.busy else 0
+    return replace(turn, ran_us=turn.ran_us + passed, seen=(event.epoch, event.mono_us))
 
 
 def _without(queue: tuple[Queued, ...], turn: str | None) -> tuple[Queued, ...]:
@@ -211,20 +254,47 @@ def _fold_turn(turn: Turn, body: Body) -> Turn:
                 tokens=turn.tokens + usage.input + usage.output,
                 cost_usd=turn.cost_usd + (usage.cost_usd or 0.0),
             )
-        case ModelAnswered():
-            return replace(turn, phase="tools")
-        case ModelFailed():
-            return replace(turn, phase="retrying")
-        case ToolProposed() as proposed if turn.open(proposed.call) is None:
-            # Live calls are marked before they are journaled; this one comes from a journal,
-            # and the most cautious action stands in for the one that was not written down.
-            call = OpenCall(proposed, "execute", "", "held")
-            return replace(turn, calls=(*turn.calls, call))
+        case ModelAnswered() as answer:
+            outcome = _outcome(answer)
+            return replace(turn, phase="tools", wrote=answer.calls, outcome=outcome, calls=())
+        case ModelFailed(retry_in_s=float() as retry_s):
+            return replace(turn, phase="retrying", retry_s=retry_s)
+        case ModelFailed(message=message):
+            return replace(turn, phase="retrying", outcome=Ending("failed", message))
+        case ToolProposed() as proposed:
+            # All calls of an answer are proposed together.
+            return _proposed(replace(turn, wrote=()), proposed)
+        case PermissionAsked(call=call, question="recovery"):
+            return _moved(turn, call, ("unknown",), "deciding")
         case PermissionAsked(call=call):
             return _moved(turn, call, ("held",), "waiting")
-        case ToolStarted(call=call):
-            return _moved(turn, call, ("held", "waiting", "starting"), "running")
-        case ToolFinished(call=call) | ToolFailed(call=call) | ToolUnknown(call=call):
+        case ToolStarted(call=call, attempt=attempt):
+            turn = _moved(turn, call, ("held", "waiting", "deciding", "starting"), "running")
+            calls = tuple(
+                replace(each, attempt=attempt) if each.call == call else each for each in turn.calls
+            )
+            return replace(turn, calls=calls)
+        case ToolUnknown(call=call):
+            return _moved(turn, call, ("held", "waiting", "running"), "unknown")
+        case ToolFinished(call=call) | ToolFailed(call=call):
             return replace(turn, calls=tuple(each for each in turn.calls if each.call != call))
         case _:
             return turn
+
+
+def _proposed(turn: Turn, proposed: ToolProposed) -> Turn:
+    if turn.open(proposed.call) is not None:
+        return turn  # live calls are marked before they are journaled
+    # It comes from a journal; the most cautious action stands in for the one not written down.
+    return replace(turn, calls=(*turn.calls, OpenCall(proposed, "execute", "", "held")))
+
+
+def _outcome(answer: ModelAnswered) -> Ending | None:
+    """How an answer ends its turn; None where its calls come next."""
+    match answer.finish:
+        case "length":
+            return Ending("max_tokens")
+        case "refusal":
+            return Ending("refusal")
+        case _:
+            return None if answer.calls else Ending("end_turn")

@@ -98,9 +98,10 @@ class Step:
         turn = state.turn
         alarm_us: int | None = None
         if turn is not None and not turn.ended:
-            if turn.busy and turn.since_us is None:
+            counts = turn.busy and not state.held
+            if counts and turn.since_us is None:
                 turn = replace(turn, since_us=self.now_us)
-            elif not turn.busy and turn.since_us is not None:
+            elif not counts and turn.since_us is not None:
                 turn = replace(turn, ran_us=self.ran_us(turn), since_us=None)
             wall_s = self.setup.limits.wall_s
             if wall_s is not None and turn.since_us is not None and turn.ending is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
+from mato.agents.base import TakeUp
 from mato.models.base import Fault, ModelChoice, Usage
 from mato_sessions.events import Body, ToolFailed, ToolFinished, ToolProposed
 from mato_sessions.events.model import Call
-from mato_sessions.events.permission import Action
+from mato_sessions.events.permission import Action, Decision
 from mato_sessions.events.session import Mode
 from mato_sessions.events.turn import Block, StopReason
 
@@ -16,6 +19,13 @@ from mato_sessions.events.turn import Block, StopReason
 
 class Begin(msgspec.Struct, frozen=True):
     """The runtime is about to get ready. History, where there is any, has been folded."""
+
+    now_us: int
+    take_up: TakeUp = TakeUp()
+
+
+class ResumeCame(msgspec.Struct, frozen=True):
+    """Somebody lets a paused agent go on."""
 
     now_us: int
 
@@ -41,9 +51,11 @@ class CancelCame(msgspec.Struct, frozen=True):
 
 
 class SuspendCame(msgspec.Struct, frozen=True):
-    """The daemon ends in good order."""
+    """The daemon ends in good order. The turn stays open; the next daemon goes on with it."""
 
     now_us: int
+    drain: bool = False
+    """What runs may come to its end; nothing new is begun."""
 
 
 class CloseCame(msgspec.Struct, frozen=True):
@@ -75,8 +87,6 @@ class ModelDone(msgspec.Struct, frozen=True):
     text: str
     reasoning: str
     calls: tuple[Call, ...]
-    redacted: frozenset[str]
-    """Calls out of whose arguments a secret was taken."""
     finish: str
     usage: Usage
     first_us: int
@@ -135,6 +145,17 @@ class PersonAnswered(msgspec.Struct, frozen=True):
     allowed: bool
     rule: str
     now_us: int
+    decision: Decision | None = None
+    """Of a call that was cut off. None: `allowed` says it (again, or give up)."""
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """`LookAtWorld` found out what became of a call that was cut off."""
+
+    call: str
+    found: ToolFinished | Literal["absent", "unclear"]
+    """It took effect; it did not; nobody can say."""
+    now_us: int
 
 
 class ToolDone(msgspec.Struct, frozen=True):
@@ -145,7 +166,7 @@ class ToolDone(msgspec.Struct, frozen=True):
 
 
 class WorkGone(msgspec.Struct, frozen=True):
-    """`CancelWork` is done: nothing of the turn runs any more, all results are in."""
+    """`CancelWork` or `AwaitWork` is done: nothing of the turn runs, all results are in."""
 
     now_us: int
 
@@ -158,6 +179,7 @@ class AlarmRang(msgspec.Struct, frozen=True):
 
 Input = (
     Begin
+    | ResumeCame
     | Ready
     | PromptCame
     | CancelCame
@@ -172,6 +194,7 @@ Input = (
     | QuestionReady
     | QuestionFailed
     | PersonAnswered
+    | Looked
     | ToolDone
     | WorkGone
     | AlarmRang
@@ -211,6 +234,8 @@ class AskPerson(msgspec.Struct, frozen=True):
 
     call: str
     name: str
+    arguments: str
+    """As the journal has them; see `RunTool`."""
 
 
 class RunTool(msgspec.Struct, frozen=True):
@@ -219,10 +244,25 @@ class RunTool(msgspec.Struct, frozen=True):
     call: str
     name: str
     attempt: int
+    arguments: str
+    """As the journal has them, for a runtime that does not have them as the model wrote them."""
+
+
+class LookAtWorld(msgspec.Struct, frozen=True):
+    """Find out what became of a call that was cut off. Gives `Looked`; changes nothing."""
+
+    call: str
+    name: str
+    attempt: int
+    arguments: str
 
 
 class CancelWork(msgspec.Struct, frozen=True):
     """End model, tools, questions and wakes of this turn. Gives `WorkGone` afterwards."""
+
+
+class AwaitWork(msgspec.Struct, frozen=True):
+    """Let model and tools of this turn come to their end, begin nothing. Gives `WorkGone`."""
 
 
 class SetAlarm(msgspec.Struct, frozen=True):
@@ -238,7 +278,18 @@ class Refuse(msgspec.Struct, frozen=True):
     message: str
 
 
-Command = Record | AskModel | Wake | AskPerson | RunTool | CancelWork | SetAlarm | Refuse
+Command = (
+    Record
+    | AskModel
+    | Wake
+    | AskPerson
+    | RunTool
+    | LookAtWorld
+    | CancelWork
+    | AwaitWork
+    | SetAlarm
+    | Refuse
+)
 
 # ---------------------------------------------------------------- what tools say
 

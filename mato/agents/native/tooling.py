@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
 from mato.agents.base import Sink
-from mato.agents.native.steps import Inspected
+from mato.agents.native.steps import Inspected, LookAtWorld
 from mato.agents.native.streams import Streams
 from mato.models.keys import without_keys
-from mato.tools.base import Registry, Tool, ToolError
+from mato.tools.base import Probing, Registry, Tool, ToolError, ToolResult
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
 from mato_sessions.errors import JournalError, MatoError
@@ -112,6 +112,45 @@ class Around:
     def close(self) -> None:
         """No more output comes."""
         self._output.close()
+
+
+async def look(
+    tool: Tool,
+    registry: Registry,
+    command: LookAtWorld,
+    checkpoint: FileCheckpointed | None,
+    workspace: Workspace,
+    sink: Sink,
+) -> ToolFinished | Literal["absent", "unclear"]:
+    """What became of a call that was cut off, seen from the world as it is now.
+
+    Raises:
+        JournalError: the record cannot be read, so the agent has to end.
+    """
+    if not isinstance(tool, Probing):
+        return "unclear"
+    if checkpoint is None:
+        return "absent"  # a file is kept before it is touched
+    before = None if checkpoint.before is None else await sink.read_blob(checkpoint.before)
+    try:
+        arguments = registry.parse(tool, command.arguments)
+        found = await tool.probe(arguments, workspace, before)
+    except JournalError:
+        raise
+    except (ToolError, MatoError):
+        return "unclear"
+    except Exception:
+        _log.exception("looking after the tool %s failed", tool.name)
+        return "unclear"
+    if not isinstance(found, ToolResult):
+        return found
+    return ToolFinished(
+        call=command.call,
+        attempt=command.attempt,
+        content=found.content,
+        summary=found.summary,
+        diff=found.diff,
+    )
 
 
 async def run(

@@ -28,12 +28,14 @@ class ModelAsked(Body, frozen=True, kw_only=True):
     """seq of the events that the messages were made from, in order (prompts, answers, results)."""
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     """A tool call as the model wrote it; see `mato.models.base.CallRequest`."""
 
     call: str
     name: str
     arguments: str
+    redacted: bool = False
+    """A secret was taken out of the arguments: this call never runs from the journal."""
 
 
 class ModelAnswered(Body, frozen=True, kw_only=True):
@@ -53,13 +55,17 @@ class ModelAnswered(Body, frozen=True, kw_only=True):
     """From the request to its end."""
 
 
+INTERRUPTED = "interrupted"
+"""Fault of an attempt that its daemon's end cut: what was streamed of it is kept."""
+
+
 class ModelFailed(Body, frozen=True, kw_only=True):
     kind: ClassVar[str] = "model.failed"
 
     request: str
     attempt: int
     fault: str
-    """One of `mato.models.base.Fault`."""
+    """One of `mato.models.base.Fault`, or `INTERRUPTED`."""
     message: str
     retry_in_s: float | None = None
     """When it is asked again. None: it is not, the turn ends."""

@@ -80,12 +80,16 @@ class ToolFailed(Body, frozen=True, kw_only=True):
 
 
 class ToolUnknown(Body, frozen=True, kw_only=True):
-    """It was running when its daemon ended: whether it took effect is not known."""
+    """It was running when its daemon ended: whether it took effect is not known.
+
+    A person's decision may follow: then it is started again, finished or failed.
+    """
 
     kind: ClassVar[str] = "tool.unknown"
 
     call: str
     attempt: int
+    """0: it had not started, but its arguments held a secret that the record has not."""
     message: str
 
 

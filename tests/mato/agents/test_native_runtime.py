@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mato.agents.base import TakeUp
 from mato.agents.factory import build
 from mato.agents.native.runtime import NativeAgent
 from mato.models.base import (
@@ -64,6 +66,7 @@ async def on_stage(
     history: Sequence[Event] = (),
     blobs: dict[str, bytes] | None = None,
     tools: tuple[str, ...] = ("read", "list", "search", "write", "edit", "shell", "plan"),
+    take_up: TakeUp | None = None,
 ) -> AsyncIterator[Stage]:
     clock = SystemClock()
     sink = MemorySink(clock, start=len(history))
@@ -84,6 +87,7 @@ async def on_stage(
             Redactor(),
             "",
             history,
+            take_up,
         )
         assert isinstance(agent, NativeAgent)
         async with asyncio.TaskGroup() as group:
@@ -410,37 +414,153 @@ async def test_a_secret_is_in_nothing_that_leaves_the_agent(tmp_path: Path) -> N
         assert [body.redacted for body in proposed] == [True, False]
 
 
-async def test_a_cut_turn_is_ended_as_interrupted_and_the_agent_can_go_on(tmp_path: Path) -> None:
-    models = scripted(
-        ScriptedAnswer(text="let me see", calls=(call("shell", command="sleep 600"),)),
-        ScriptedAnswer(text="and on"),
-    )
-    async with on_stage(tmp_path, models) as stage:
+async def cut_at(kind: str, folder: Path, *answers: ScriptedAnswer) -> tuple[list[Event], Any]:
+    """What a crash leaves: the journal up to the first event of that kind, and the blobs."""
+    async with on_stage(folder, scripted(*answers)) as stage:
         await stage.say("go")
-        await stage.sink.wait_for("tool.started")
-        # What a crash leaves: the journal up to here, and nothing after it.
-        crashed, blobs = list(stage.sink.events), dict(stage.sink.blobs)
-    models = scripted(ScriptedAnswer(), ScriptedAnswer(text="and on"))
-    async with on_stage(tmp_path, models, history=crashed, blobs=blobs) as stage:
-        assert (await stage.sink.wait_for("turn.ended")).body.reason == "interrupted"
+        await stage.sink.wait_for(kind)
+        return list(stage.sink.events), dict(stage.sink.blobs)
+
+
+async def test_a_cut_call_is_decided_by_a_person_and_the_turn_goes_on(tmp_path: Path) -> None:
+    shell = call("shell", command="echo ran >> log; sleep 600")
+    answers = ScriptedAnswer(text="let me see", calls=(shell,)), ScriptedAnswer(text="and on")
+    history, blobs = await cut_at("tool.started", tmp_path, *answers)
+    async with on_stage(tmp_path, scripted(*answers), history=history, blobs=blobs) as stage:
+        asked = (await stage.sink.wait_for("permission.asked")).body
+        assert asked.question == "recovery"
         assert len(stage.sink.bodies("tool.unknown")) == 1
-        assert await stage.turn("go on") == "end_turn"
-        before = next(event for event in crashed if event.kind == "model.asked").body
+        with pytest.raises(UnknownName):
+            await stage.agent.answer("c-other", True, "no such call")
+        await stage.agent.answer(asked.call, False, "it was done", "done")
+        assert (await stage.sink.wait_for("turn.ended")).body.reason == "end_turn"
+        before = next(event for event in history if event.kind == "model.asked").body
         after = stage.sink.bodies("model.asked")[0]
         assert before.system == after.system
         assert before.tools == after.tools
+        assert stage.sink.bodies("model.answered")[-1].text == "and on"
+    log = tmp_path / "log"
+    assert not log.exists() or log.read_text() == "ran\n", "it ran once at most"
 
 
-async def test_suspending_ends_the_turn_and_keeps_the_agent(tmp_path: Path) -> None:
+async def test_a_cut_answer_is_asked_for_anew(tmp_path: Path) -> None:
+    slow = ScriptedAnswer(text="word ", for_s=600, tokens_per_second=100)
+    history, blobs = await cut_at("text.streamed", tmp_path, slow)
+    quick = scripted(ScriptedAnswer(text="whole"))
+    async with on_stage(tmp_path, quick, history=history, blobs=blobs) as stage:
+        assert (await stage.sink.wait_for("turn.ended")).body.reason == "end_turn"
+        assert stage.sink.bodies("model.failed")[0].fault == "interrupted"
+        assert stage.sink.bodies("model.asked")[0].attempt == 2
+
+
+@pytest.mark.parametrize("world", ["as it was", "as it was to become", "changed by somebody"])
+async def test_a_cut_write_looks_at_the_file_first(tmp_path: Path, world: str) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("one\n")
+    edit = call("edit", path="note.txt", old_text="one", new_text="one and one")
+    answers = ScriptedAnswer(calls=(edit,)), ScriptedAnswer(text="and on")
+    history, blobs = await cut_at("file.checkpointed", tmp_path, *answers)
+    texts = {"as it was": "one\n", "as it was to become": "one and one\n"}
+    file.write_text(texts.get(world, "something else\n"))
+    async with on_stage(tmp_path, scripted(*answers), history=history, blobs=blobs) as stage:
+        if world == "changed by somebody":
+            asked = (await stage.sink.wait_for("permission.asked")).body
+            await stage.agent.answer(asked.call, False, "leave it", "give_up")
+        assert (await stage.sink.wait_for("turn.ended")).body.reason == "end_turn"
+        starts = [body.attempt for body in stage.sink.bodies("tool.started")]
+        assert starts == ([2] if world == "as it was" else [])
+    expected = "something else\n" if world == "changed by somebody" else "one and one\n"
+    assert file.read_text() == expected
+
+
+async def test_what_runs_from_the_journal_has_the_arguments_of_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("the content")
+    answers = ScriptedAnswer(calls=(call("read", path="a.txt"),)), ScriptedAnswer(text="ok")
+    history, blobs = await cut_at("model.answered", tmp_path, *answers)
+    history = history[: [event.kind for event in history].index("model.answered") + 1]
+    async with on_stage(tmp_path, scripted(*answers), history=history, blobs=blobs) as stage:
+        assert (await stage.sink.wait_for("turn.ended")).body.reason == "end_turn"
+        assert "the content" in stage.sink.bodies("tool.finished")[0].content
+
+
+async def test_suspending_stops_what_runs_and_leaves_the_turn_open(tmp_path: Path) -> None:
     models = scripted(ScriptedAnswer(text="word ", for_s=600, tokens_per_second=100), repeat=True)
     async with on_stage(tmp_path, models) as stage:
         await stage.say("go")
         await stage.sink.until(lambda sink: bool(sink.pieces))
         await stage.agent.suspend()
-        assert stage.sink.bodies("turn.ended")[-1].reason == "interrupted"
+        assert stage.sink.bodies("turn.ended") == []
+        assert stage.sink.bodies("text.streamed")
         assert "agent.exited" not in stage.sink.kinds()
         with pytest.raises(UsageError):
             await stage.say("more")
+
+
+async def test_draining_waits_for_the_tool_that_runs(tmp_path: Path) -> None:
+    wait = "while [ ! -e go ]; do read -t 0.05 < /dev/zero || :; done; echo ran >> log"
+    models = scripted(ScriptedAnswer(calls=(call("shell", command=wait),)), repeat=True)
+    async with on_stage(tmp_path, models) as stage:
+        await stage.say("go")
+        await stage.sink.wait_for("tool.started")
+        async with asyncio.TaskGroup() as group:
+            draining = group.create_task(stage.agent.suspend(drain=True))
+            await stage.sink.until(
+                lambda sink: sink.bodies("agent.state_changed")[-1].state == "blocked"
+            )
+            assert not draining.done()
+            (tmp_path / "go").write_text("")
+        assert len(stage.sink.bodies("tool.finished")) == 1
+        assert len(stage.sink.bodies("model.asked")) == 1
+        assert stage.sink.bodies("turn.ended") == []
+
+
+async def test_a_drain_that_takes_too_long_is_cut_short(tmp_path: Path) -> None:
+    models = scripted(ScriptedAnswer(calls=(call("shell", command="sleep 600"),)), repeat=True)
+    async with on_stage(tmp_path, models) as stage:
+        await stage.say("go")
+        await stage.sink.wait_for("tool.started")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(stage.agent.suspend(drain=True))
+            await stage.sink.until(
+                lambda sink: sink.bodies("agent.state_changed")[-1].state == "blocked"
+            )
+            await stage.agent.suspend()
+        ends = ("tool.finished", "tool.failed", "tool.unknown", "turn.ended")
+        assert not set(ends) & set(stage.sink.kinds())
+        assert stage.sink.children == {}
+
+
+async def test_a_paused_agent_refuses_answers_and_prompts_until_it_is_resumed(
+    tmp_path: Path,
+) -> None:
+    answers = ScriptedAnswer(calls=(call("shell", command="sleep 600"),)), ScriptedAnswer(text="x")
+    history, blobs = await cut_at("tool.started", tmp_path, *answers)
+    paused = TakeUp("pause", "`mato resume` goes on")
+    async with on_stage(
+        tmp_path, scripted(*answers), history=history, blobs=blobs, take_up=paused
+    ) as stage:
+        blocked = (await stage.sink.wait_for("agent.state_changed")).body
+        assert (blocked.state, blocked.evidence) == ("blocked", "paused: `mato resume` goes on")
+        with pytest.raises(UsageError, match="paused"):
+            await stage.say("more")
+        with pytest.raises(UsageError, match="paused"):
+            await stage.agent.answer("c-1", True, "yes")
+        assert await stage.agent.resume()
+        assert not await stage.agent.resume()
+        asked = (await stage.sink.wait_for("permission.asked")).body
+        await stage.agent.answer(asked.call, False, "no", "give_up")
+        assert (await stage.sink.wait_for("turn.ended")).body.reason == "end_turn"
+
+
+async def test_a_decision_is_no_answer_to_a_question_for_permission(tmp_path: Path) -> None:
+    models = scripted(ScriptedAnswer(calls=(call("shell", command="true"),)), ScriptedAnswer())
+    async with on_stage(tmp_path, models, mode="ask") as stage:
+        await stage.say("go")
+        asked = (await stage.sink.wait_for("permission.asked")).body
+        with pytest.raises(UsageError, match="mato approve"):
+            await stage.agent.answer(asked.call, False, "?", "done")
+        await stage.agent.answer(asked.call, True, "yes")
+        assert (await stage.sink.wait_for("turn.ended")).body.reason == "end_turn"
 
 
 async def test_closing_ends_turn_and_agent(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from mato.agents.base import Agent, Sink
+from mato.agents.base import Agent, Sink, TakeUp
 from mato.daemon.branch import Branch
 from mato.daemon.launch import Made
 from mato_sessions.errors import JournalStopped, UsageError
@@ -63,13 +63,15 @@ class Nursery:
         self.tasks = tasks
         self.made = 0
         self.closed = 0
+        self.took_up: list[str] = []
 
     def branch(self, sink: Memory) -> Branch:
-        async def start() -> Made:
+        async def start(take_up: TakeUp) -> Made:
+            self.took_up.append(take_up.how)
             self.made += 1
             return Made(cast("Agent", Fragile()), self._close)
 
-        return Branch("fragile", cast("Sink", sink), start, self.tasks)
+        return Branch("fragile", cast("Sink", sink), start, self.tasks, TakeUp)
 
     def _close(self) -> None:
         self.closed += 1
@@ -107,6 +109,8 @@ async def test_an_agent_that_failed_is_made_anew_by_the_next_prompt() -> None:
             await branch.prompt(SAY("break"))
         assert await branch.prompt(SAY("again")) == "t-1"
         assert (nursery.made, nursery.closed) == (2, 1)
+        # What it left open is ended, or it would fail at the same place again.
+        assert nursery.took_up == ["go_on", "end"]
         await branch.cut()
 
 

@@ -31,7 +31,7 @@ from mato.protocol.methods import (
 from mato.testing.daemon import Daemon, running
 from mato_sessions.codec import from_json_line
 from mato_sessions.errors import DaemonError, JournalError
-from mato_sessions.events import Event, TurnEnded
+from mato_sessions.events import AgentStateChanged, Event, ModelFailed, TurnEnded
 
 
 async def _events(client: Client, session: str) -> list[Event]:
@@ -121,7 +121,7 @@ async def test_clients_are_told_why_it_ends(daemon: Daemon) -> None:
                 pass
 
 
-async def test_after_a_crash_all_is_there_and_the_cut_turn_is_marked(
+async def test_after_a_crash_all_is_there_and_the_cut_turn_goes_on(
     daemon: Daemon, folder: Path
 ) -> None:
     async with await daemon.client() as client:
@@ -130,20 +130,20 @@ async def test_after_a_crash_all_is_there_and_the_cut_turn_is_marked(
     await daemon.kill(signal.SIGKILL)
     await daemon.begin()
     async with await daemon.client() as client:
-        # Taking it up is part of the start, its journaling may come a moment later.
-        await client.request(Wait(session=new.session, until="ended", timeout_s=10))
         after = await client.request(ListSessions())
         assert after.sessions[0].windows == before.sessions[0].windows != ()
         assert after.sessions[0].name == "talk-on"
+        await client.request(Wait(session=new.session, until="working", timeout_s=10))
+        assert (await client.request(Stop(session="talk-on"))).agents == (new.agents[0].name,)
         events = await _events(client, new.session)
         ends = [event for event in events if isinstance(event.body, TurnEnded)]
-        assert [(end.turn, end.body.reason) for end in ends] == [(new.turns[0], "interrupted")]
+        assert [(end.turn, end.body.reason) for end in ends] == [(new.turns[0], "cancelled")]
         turn = (await client.request(Prompt(session="talk-on", text="hello"))).turn
         done = await client.request(Wait(session="talk-on", turn=turn, until="ended", timeout_s=10))
         assert done.reasons == {new.agents[0].name: "end_turn"}
 
 
-async def test_a_stop_ends_the_turn_as_interrupted_and_keeps_its_text(
+async def test_a_stop_leaves_the_turn_open_and_the_next_daemon_goes_on(
     daemon: Daemon, folder: Path
 ) -> None:
     async with await daemon.client() as client:
@@ -151,11 +151,13 @@ async def test_a_stop_ends_the_turn_as_interrupted_and_keeps_its_text(
     await daemon.stop()
     await daemon.begin()
     async with await daemon.client() as client:
+        await client.request(Wait(session="talk-on", until="working", timeout_s=10))
         events = await _events(client, new.session)
-        assert events[-1].epoch == 1, "nothing was left to be repaired"
-        (end,) = [event.body for event in events if isinstance(event.body, TurnEnded)]
-        assert end.reason == "interrupted"
-        assert (await client.request(Stop(session="talk-on"))).agents == ()
+        assert not [event for event in events if isinstance(event.body, TurnEnded)]
+        said = [e.body.evidence for e in events if isinstance(e.body, AgentStateChanged)]
+        assert "paused: the daemon stops; the next one goes on" in said
+        assert [e.body.fault for e in events if isinstance(e.body, ModelFailed)] == ["interrupted"]
+        assert (await client.request(Stop(session="talk-on"))).agents == (new.agents[0].name,)
 
 
 async def test_a_stop_while_a_model_process_is_still_starting_leaves_none(

@@ -140,7 +140,7 @@ async def test_a_watcher_across_a_crash_sees_one_unbroken_history(
                 watcher.take(frame)
     await daemon.begin()
     async with await daemon.client() as client:
-        await watcher.read(client, "turn.ended")
+        await watcher.read(client, "text.streamed", 6)
     assert {event.epoch for event in watcher.events} == {1, 2}
 
 
