@@ -315,7 +315,8 @@ class MatoApp(App[int]):
         self.in_background(self._answer(event))
 
     async def _answer(self, event: messages.CallAnswered) -> None:
-        answer = Answer(call=event.call, allowed=event.allowed, rule=event.rule)
+        done = "done" if event.reply == "done" else None
+        answer = Answer(call=event.call, allowed=event.allowed, rule=event.rule, decision=done)
         if await self.asking.accepted(answer):
             return
         if isinstance(self.screen, Inbox):

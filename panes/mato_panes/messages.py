@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual.message import Message
 
+from mato_panes.rendering.reply import Reply
+
 
 class PromptSubmitted(Message):
     """Send `text` to the agent; the daemon queues it while the agent is busy."""
@@ -23,12 +25,13 @@ class StopRequested(Message):
 
 
 class CallAnswered(Message):
-    """Allow or deny a waiting call."""
+    """Decide a waiting call."""
 
-    def __init__(self, call: str, allowed: bool, rule: str) -> None:
+    def __init__(self, call: str, reply: Reply, rule: str) -> None:
         super().__init__()
         self.call = call
-        self.allowed = allowed
+        self.reply: Reply = reply
+        self.allowed = reply == "allow"
         self.rule = rule
 
 

@@ -226,7 +226,11 @@ class FakeDaemon:
         for call in self.catalog.pending():
             if call.call == answer.call:
                 body = PermissionAnswered(
-                    call=call.call, allowed=answer.allowed, by="person", rule=answer.rule
+                    call=call.call,
+                    allowed=answer.allowed,
+                    by="person",
+                    rule=answer.rule,
+                    decision=answer.decision,
                 )
                 self.emit(call.session, body, agent=call.agent, turn=call.turn)
                 self.state(call.session, call.agent, "working")

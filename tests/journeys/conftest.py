@@ -70,6 +70,21 @@ class Machine:
         """The journal of a session, as `mato log --json` prints it."""
         return [json.loads(line) for line in self.run("log", session, "--json").splitlines()]
 
+    def until(self, session: str, kind: str) -> None:
+        """Returns once an event of that kind is in the session's journal."""
+        following = subprocess.Popen(
+            [*COMMAND, "log", session, "--json", "--follow"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.env,
+            cwd=self.project,
+        )
+        with following:
+            lines = following.stdout or ()
+            found = any(json.loads(line)["kind"] == kind for line in lines)
+            following.terminate()
+        assert found, f"the log ended without {kind}"
+
     def open(
         self,
         *arguments: str,

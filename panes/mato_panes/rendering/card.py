@@ -9,6 +9,7 @@ from itertools import islice
 from mato.text import display, one_line
 from mato_panes.rendering import diff, words
 from mato_panes.rendering.line import Line, Role, Span, cells, spread
+from mato_panes.rendering.reply import LOST, key_of, label, replies, under_way
 from mato_panes.rendering.view import View
 from mato_panes.rendering.wrapping import wrap
 from mato_sessions.entries import CallEntry
@@ -24,7 +25,6 @@ WHOLE_LINES = 400
 _BODY: Line = (("  ", "text"),)
 _OUTPUT: Line = (("  ", "text"), ("│ ", "code-bar"))
 _BAR: Line = (("┃ ", "blocked"),)
-_HINT: Line = (("tab, then a or d", "dim"),)
 
 _STATES: dict[str, tuple[str, Role, str]] = {
     "writing": ("○", "idle", "writing"),
@@ -126,6 +126,8 @@ def _permission(entry: CallEntry, view: View) -> Iterator[Line]:
     """What waits for a person, complete: they answer for what they could read."""
     width = view.width
     resource = entry.resource or entry.title
+    if entry.question == "recovery":
+        yield from wrap([(LOST, "warning")], width, first=_BAR)
     for line in display(resource).split("\n"):
         text: list[Span] = [(line.expandtabs(4), "strong")]
         yield from wrap(text, width, first=_BAR, keep=True)
@@ -136,22 +138,35 @@ def _permission(entry: CallEntry, view: View) -> Iterator[Line]:
         yield from _arguments(entry, width, _BAR, "text")
     yield _BAR
     if view.answering is not None:
-        word = "allowing …" if view.answering else "denying …"
-        yield (*_BAR, (word, "dim"))
+        yield (*_BAR, (under_way(entry.question, view.answering), "dim"))
         return
-    allow: Line = (("[a]", "key"), (" allow", "text"))
-    deny: Line = (("[d]", "key"), (" deny", "text"))
-    keys: Line = (*_BAR, *allow, ("   ", "text"), *deny)
-    together = cells(keys) + cells(_HINT) + 2 <= width
+    yield from _keys(entry, view)
+
+
+def _keys(entry: CallEntry, view: View) -> Iterator[Line]:
+    """How it is answered."""
+    width = view.width
+    found = replies(entry.question, entry.decisions)
+    each: list[Line] = [
+        ((f"[{key_of(reply)}]", "key"), (f" {label(entry.question, reply)}", "text"))
+        for reply in found
+    ]
+    gap: Line = (("   ", "text"),)
+    keys: Line = (*_BAR, *each[0], *(span for one in each[1:] for span in (*gap, *one)))
+    hint: Line = ((f"tab, then {_either([key_of(reply) for reply in found])}", "dim"),)
+    together = cells(keys) + cells(hint) + 2 <= width
     if cells(keys) > width:
-        yield (*_BAR, *allow)
-        yield (*_BAR, *deny)
+        yield from ((*_BAR, *one) for one in each)
     elif view.focused or not together:
         yield keys
     else:
-        yield spread(keys, _HINT, width)
+        yield spread(keys, hint, width)
     if not view.focused and not together:
-        yield from wrap(_HINT, width, first=_BAR)
+        yield from wrap(hint, width, first=_BAR)
+
+
+def _either(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _arguments(entry: CallEntry, width: int, prefix: Line, role: Role) -> Iterator[Line]:

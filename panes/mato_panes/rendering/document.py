@@ -14,6 +14,7 @@ from msgspec import structs
 from mato_panes.rendering import entry as rendering
 from mato_panes.rendering.line import BLANK, Line
 from mato_panes.rendering.markdown import Markdown
+from mato_panes.rendering.reply import Reply
 from mato_panes.rendering.view import View
 from mato_sessions.entries import (
     AnyEntry,
@@ -73,7 +74,7 @@ class Document:
     def __post_init__(self) -> None:
         self._blocks: list[_Block] = []
         self._unfolded: dict[str, bool] = {}
-        self._answering: dict[str, bool] = {}
+        self._answering: dict[str, Reply] = {}
         self._ticking: set[int] = set()
         self._second = 0
         self._kept = 0
@@ -173,14 +174,14 @@ class Document:
                 found.append(index)
         return found[::-1]
 
-    def answering(self, index: int, allowed: bool | None) -> None:
+    def answering(self, index: int, reply: Reply | None) -> None:
         """Show that an answer to this waiting call is on its way; None: it is not any more."""
         entry = self.entries[index]
         if isinstance(entry, CallEntry):
-            if allowed is None:
+            if reply is None:
                 self._answering.pop(entry.call, None)
             else:
-                self._answering[entry.call] = allowed
+                self._answering[entry.call] = reply
             self._stale(index)
 
     def is_answering(self, index: int) -> bool:

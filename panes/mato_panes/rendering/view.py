@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mato_panes.rendering.reply import Reply
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -16,5 +18,5 @@ class View:
     """The same clock as the events' mono_us."""
     focused: bool = False
     """Whether keys go to the transcript."""
-    answering: bool | None = None
+    answering: Reply | None = None
     """The answer to a waiting call that is on its way; None: there is none."""

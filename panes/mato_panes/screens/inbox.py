@@ -13,13 +13,22 @@ from mato.text import display
 from mato_panes.messages import CallAnswered
 from mato_panes.rendering import words
 from mato_panes.rendering.line import Line, Role
+from mato_panes.rendering.reply import (
+    LOST,
+    Reply,
+    key_of,
+    label,
+    replies,
+    rule,
+    told,
+)
 from mato_panes.rendering.wrapping import wrap
 from mato_panes.screens.dialog import Dialog
 from mato_panes.widgets.listing import Listing, Row
 from mato_panes.widgets.paper import Paper
 from mato_sessions.catalog import PendingCall
 
-KEYS = "a allow · d deny · Enter goes there · Tab reads on · Esc leaves"
+_LEAVE = "Enter goes there · Tab reads on · Esc leaves"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +56,11 @@ class Inbox(Dialog[PendingCall]):
     """
 
     def __init__(self, waiting: Callable[[], Sequence[Waiting]], now_us: Callable[[], int]) -> None:
-        super().__init__("Inbox", KEYS)
+        super().__init__("Inbox", _LEAVE)
         self._source = waiting
         self._now_us = now_us
         self._all: dict[str, Waiting] = {}
-        self._answers: dict[str, str] = {}
+        self._answers: dict[str, Reply] = {}
         self._waiting: frozenset[str] = frozenset()
 
     def body(self) -> Iterable[Widget]:
@@ -70,41 +79,55 @@ class Inbox(Dialog[PendingCall]):
             self._all.setdefault(each.call.call, each)
         listing = self.query_one(Listing)
         self.set_class(not self._all, "-empty")
-        self.say_keys(KEYS if self._all else "Esc leaves")
+        self._say_keys()
         rows = [self._row(each) for each in self._all.values()]
         if tuple(rows) != listing.rows:
             listing.show(rows)
             listing.styles.height = max(1, len(rows))
 
     def on_listing_moved(self) -> None:
+        self._say_keys()
         self._read()
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
         self.dismiss(self._all[event.key].call)
 
     def on_key(self, event: events.Key) -> None:
-        match event.key:
-            case "a":
-                self._answer(allowed=True)
-            case "d":
-                self._answer(allowed=False)
-            case _:
-                return  # the dialog's own handler comes next
-        event.stop()
-        event.prevent_default()
+        for reply in self._replies():
+            if event.key == key_of(reply):
+                self._answer(reply)
+                event.stop()
+                event.prevent_default()
+        # For all others the dialog's own handler comes next.
+
+    def _chosen(self) -> PendingCall | None:
+        each = self._all.get(self.query_one(Listing).key)
+        return each.call if each is not None else None
+
+    def _replies(self) -> tuple[Reply, ...]:
+        call = self._chosen()
+        return replies(call.question, call.decisions) if call is not None else ()
+
+    def _say_keys(self) -> None:
+        call = self._chosen()
+        if call is None:
+            self.say_keys(_LEAVE if self._all else "Esc leaves")
+            return
+        keys = [f"{key_of(reply)} {label(call.question, reply)}" for reply in self._replies()]
+        self.say_keys(" · ".join((*keys, _LEAVE)))
 
     def refused(self, call: str) -> None:
         """The answer did not arrive: the call can be answered again."""
         self._answers.pop(call, None)
         self.update_calls()
 
-    def _answer(self, *, allowed: bool) -> None:
-        key = self.query_one(Listing).key
-        if not key or key not in self._waiting or key in self._answers:
+    def _answer(self, reply: Reply) -> None:
+        call = self._chosen()
+        if call is None or call.call not in self._waiting or call.call in self._answers:
             return
-        self._answers[key] = "allowed" if allowed else "denied"
-        rule = "approved in the inbox" if allowed else "denied in the inbox"
-        self.post_message(CallAnswered(key, allowed, rule))
+        self._answers[call.call] = reply
+        said = rule(call.question, reply, "in the inbox")
+        self.post_message(CallAnswered(call.call, reply, said))
         self.update_calls()
 
     def _row(self, each: Waiting) -> Row:
@@ -112,9 +135,9 @@ class Inbox(Dialog[PendingCall]):
         who = display(f"{each.session_name}:{call.agent_name}", newline=False)
         what = display(f"{call.tool}  {call.resource}", newline=False)
         if answer := self._answers.get(call.call):
-            role: Role = "done" if answer == "allowed" else "failed"
-            mark: Line = ((f"{'✓' if answer == 'allowed' else '✗'} ", role),)
-            right: Line = ((answer, role),)
+            role: Role = "failed" if answer == "deny" else "done"
+            mark: Line = ((f"{'✗' if answer == 'deny' else '✓'} ", role),)
+            right: Line = ((told(call.question, answer), role),)
         elif call.call not in self._waiting:
             mark, right = (("· ", "dim"),), (("no longer waits", "dim"),)
         else:
@@ -138,6 +161,8 @@ def details(call: PendingCall, width: int) -> list[Line]:
     Long lines are broken and not cut: what is approved has been in sight.
     """
     lines: list[Line] = []
+    if call.question == "recovery":
+        lines += wrap([(LOST, "warning")], width, first=((" ", "text"),))
     for name, value in call.arguments.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
         label = display(name, newline=False)

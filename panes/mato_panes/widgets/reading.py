@@ -12,6 +12,7 @@ from mato_panes.rendering.entry import plain_text
 from mato_panes.rendering.finding import Finder, Hit
 from mato_panes.rendering.line import Line, plain
 from mato_panes.rendering.paint import Look, index_at
+from mato_panes.rendering.reply import Reply, replies
 from mato_panes.rendering.viewport import Place, Viewport
 from mato_panes.widgets.marking import Marking
 from mato_sessions.entries import AnyEntry, CallEntry
@@ -195,7 +196,7 @@ class Reading:
         if self.cursor is None and (waiting := self.document.waiting()):
             self._go(waiting[0])
 
-    def answer(self, allowed: bool) -> str | None:
+    def answer(self, reply: Reply) -> CallEntry | None:
         """The call that is answered: the one under the cursor, if it waits and its end is in sight.
 
         Else None, and the cursor goes to a call that waits, or its end into sight: no key decides
@@ -213,8 +214,10 @@ class Reading:
         entry = self.document.entries[self.cursor]
         if self.document.is_answering(self.cursor) or not isinstance(entry, CallEntry):
             return None
-        self.document.answering(self.cursor, allowed)
-        return entry.call
+        if reply not in replies(entry.question, entry.decisions):
+            return None
+        self.document.answering(self.cursor, reply)
+        return entry
 
     def answer_failed(self, call: str) -> None:
         """The answer has not been taken: the card can be answered again."""

@@ -26,6 +26,7 @@ from mato_panes.rendering.document import Document
 from mato_panes.rendering.entry import waiting_line
 from mato_panes.rendering.line import Line, clip
 from mato_panes.rendering.paint import Look, Paint
+from mato_panes.rendering.reply import Reply, rule
 from mato_panes.rendering.viewport import Viewport
 from mato_panes.store import Wait
 from mato_panes.widgets.marking import Marking
@@ -246,11 +247,11 @@ class Transcript(Widget, can_focus=True):
             self.reading.unfold()
             self.repaint()
 
-    def action_answer(self, allowed: bool) -> None:
+    def action_answer(self, reply: Reply) -> None:
         """Answer the call under the cursor, or go to one that waits."""
-        if call := self.reading.answer(allowed):
-            rule = "approved in the pane" if allowed else "denied in the pane"
-            self.post_message(CallAnswered(call, allowed, rule))
+        if entry := self.reading.answer(reply):
+            said = rule(entry.question, reply, "in the pane")
+            self.post_message(CallAnswered(entry.call, reply, said))
         self.repaint()
 
     def answer_failed(self, call: str) -> None:

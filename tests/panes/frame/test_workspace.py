@@ -35,6 +35,7 @@ from mato_panes.widgets.listing import Listing
 from mato_panes.widgets.sidebar import Sidebar
 from mato_panes.widgets.statusbar import StatusBar
 from mato_sessions.errors import UnknownName
+from mato_sessions.events import PermissionAsked
 from mato_sessions.events.session import PaneNode, WindowNode
 
 WIDE = (140, 40)
@@ -331,6 +332,35 @@ async def test_the_inbox_answers_and_keeps_every_call_in_its_place(
         await until(pilot, lambda: len(daemon.requests(Answer)) == 2)
         answers = [(each.call, each.allowed) for each in daemon.requests(Answer)]
         assert answers == [("call-1", True), ("call-2", False)]
+
+
+async def test_a_call_that_was_cut_off_is_decided_in_the_inbox(
+    app: MatoApp, daemon: FakeDaemon
+) -> None:
+    waiting = daemon.catalog.pending()[0]
+    asked = PermissionAsked(
+        call=waiting.call,
+        tool=waiting.tool,
+        action=waiting.action,
+        resource=waiting.resource,
+        arguments=waiting.arguments,
+        question="recovery",
+        decisions=("done", "give_up"),
+    )
+    for call in daemon.catalog.pending():
+        daemon.emit(call.session, asked, agent=call.agent, turn=call.turn)
+        break
+    async with app.run_test(size=WIDE) as pilot:
+        await prefix(pilot, "i")
+        await until(pilot, lambda: isinstance(app.screen, Inbox))
+        await pilot.press("down")
+        await until(pilot, lambda: "f it is done · d give up · " in screen_text(app))
+        assert "Whether it took effect is not known." in screen_text(app)
+        await pilot.press("a")  # it cannot run again
+        await pilot.press("f")
+        await until(pilot, lambda: daemon.requests(Answer))
+        [answer] = daemon.requests(Answer)
+        assert (answer.call, answer.allowed, answer.decision) == (waiting.call, False, "done")
 
 
 async def test_enter_in_the_inbox_goes_to_the_pane_and_answers_nothing(

@@ -105,6 +105,25 @@ def test_a_waiting_call_shows_the_exact_command_and_both_keys() -> None:
     assert text == "rm  -rf 'a b'  && echo ␛[2J done"
 
 
+@pytest.mark.parametrize(
+    ("decisions", "keys"),
+    [
+        (("done", "again", "give_up"), "[f] it is done   [a] run again   [d] give up"),
+        (("done", "give_up"), "[f] it is done   [d] give up"),
+    ],
+)
+def test_a_call_that_was_cut_off_says_so_and_what_can_be_answered(
+    decisions: Any, keys: str
+) -> None:
+    cut = call(status="waiting", resource="make", question="recovery", decisions=decisions)
+    lines = shown(cut, 100, focused=True)
+    assert any("Whether it took effect is not known." in line for line in lines)
+    assert keys in lines[-1]
+    narrow = shown(cut, 20, focused=True)
+    assert all(cells(line) <= 20 for line in lines_of(cut, View(20)))
+    assert sum("[" in line for line in narrow) == len(decisions)
+
+
 def test_a_waiting_call_without_a_preview_shows_all_its_arguments() -> None:
     one = call(
         status="waiting",
