@@ -28,7 +28,7 @@ text = "That is settled."
 [[answer]]
 when = "slowly"
 after = 0
-calls = [ { name = "shell", arguments = { command = "echo ran >> log; read line < fifo; echo $line" } } ]
+calls = [ { name = "shell", arguments = { command = "echo ran >> log; cat fifo" } } ]
 
 [[answer]]
 when = "slowly"
