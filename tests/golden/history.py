@@ -145,12 +145,22 @@ def seen(events: Sequence[Event]) -> dict[str, Any]:
         agent: [
             {name: _short(value) for name, value in entry.items() if name != "revision"}
             for entry in msgspec.to_builtins(
-                fold(Transcript(agent), [each for each in events if each.session == session]).entries
+                fold(
+                    Transcript(agent), [each for each in events if each.session == session]
+                ).entries
             )
         ]
         for session, agents in AGENTS.items()
         for agent in agents
     }
+
+
+def _entries(agent: str, events: Sequence[Event]) -> list[dict[str, Any]]:
+    entries = msgspec.to_builtins(fold(Transcript(agent), events).entries)
+    return [
+        {name: _short(value) for name, value in entry.items() if name != "revision"}
+        for entry in entries
+    ]
 
 
 def _short(value: Any) -> Any:
