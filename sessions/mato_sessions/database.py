@@ -7,19 +7,23 @@ the WAL-reset race of SQLite < 3.51.3, which needs two connections that write or
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import sqlite3
 import stat
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
+from mato_sessions import filesystems
 from mato_sessions.errors import JournalError, JournalLocked, JournalNewer
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x4D41544F
 """``MATO`` in the file's header."""
@@ -46,7 +50,9 @@ def locked(path: Path) -> Generator[None]:
 
     Raises:
         JournalLocked: somebody else holds it, in this or another process.
+        JournalError: it lies where no journal can be kept safely.
     """
+    _check_ground(path)
     lock = path.with_name(path.name + ".lock")
     with told(path):
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -60,6 +66,32 @@ def locked(path: Path) -> Generator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def filesystem(path: Path) -> str:
+    """The type of the file system that `path` is on ("ext4"); "" where that cannot be told."""
+    mount = filesystems.of(path)
+    return "" if mount is None else mount.type
+
+
+def _check_ground(path: Path) -> None:
+    mount = filesystems.of(path)
+    if mount is None:
+        return
+    if mount.type in filesystems.NETWORK:
+        raise JournalError(
+            f"the journal {str(path)!r} would lie on {mount.type}, a network file system that"
+            " cannot keep it safe; set MATO_HOME to a folder on a disk of this machine"
+        )
+    if mount.read_only:
+        raise _read_only_ground(path)
+
+
+def _read_only_ground(path: Path) -> JournalError:
+    return JournalError(
+        f"the journal {str(path)!r} lies on a file system that is mounted read-only; see why"
+        " (`dmesg` may tell), or set MATO_HOME to a folder elsewhere"
+    )
 
 
 @asynccontextmanager
@@ -86,6 +118,8 @@ async def open_writer(
                 "journal_mode = WAL",
                 "synchronous = FULL",
                 "journal_size_limit = 67108864",
+                # An error in a checkpoint is to be seen by the writer, which runs them itself.
+                "wal_autocheckpoint = 0",
                 "trusted_schema = OFF",
                 "cell_size_check = ON",
             ):
@@ -107,6 +141,24 @@ async def open_reader(path: Path) -> AsyncGenerator[aiosqlite.Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+async def on_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `work` with the plain connection, on its thread: one way there and back for all of it.
+
+    Cancelled, it is done to its end all the same.
+    """
+    # aiosqlite has no public door for this, and a way of its own for each statement costs more
+    # than the statements.
+    return await connection._execute(work, connection._conn)  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether nothing is wrong but that the disk is full.
+
+    The WAL's index is shared memory: no data is lost where its file cannot grow.
+    """
+    return getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
 
 async def _connect(name: str, *, uri: bool) -> aiosqlite.Connection:
@@ -145,6 +197,10 @@ def told(path: Path) -> Generator[None]:
             f"cannot open the journal {str(path)!r}: its folder does not exist; create it first"
         ) from error
     except OSError as error:
+        if error.errno == errno.EROFS:
+            raise _read_only_ground(path) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_room(path) from error
         raise JournalError(
             f"cannot open the journal {str(path)!r}: {error.strerror}; check what stands there and "
             "who owns it"
@@ -153,11 +209,13 @@ def told(path: Path) -> Generator[None]:
         name = getattr(error, "sqlite_errorname", "")
         if name == "SQLITE_NOTADB":
             raise _foreign(path) from error
-        if name == "SQLITE_FULL":
-            raise JournalError(
-                f"cannot open the journal {str(path)!r}: its disk is full; free some space"
-            ) from error
+        if is_full(error):
+            raise _no_room(path) from error
         raise JournalError(f"cannot open the journal {str(path)!r}: {error}") from error
+
+
+def _no_room(path: Path) -> JournalError:
+    return JournalError(f"cannot open the journal {str(path)!r}: its disk is full; free some space")
 
 
 def _foreign(path: Path) -> JournalError:
@@ -207,8 +265,10 @@ async def inspect(path: Path, newest: int) -> None:
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[str]) -> None:
     version = await _value(connection, "PRAGMA user_version")
+    if version == len(steps):
+        return
     for number, sql in enumerate(steps[version:], start=version + 1):
-        if number > 1:
+        if version:  # of a new journal there is nothing to keep
             await _back_up(connection, path, number - 1)
         await connection.execute_fetchall("BEGIN IMMEDIATE")
         try:
@@ -218,8 +278,10 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence
             await connection.execute_fetchall(f"PRAGMA user_version = {number}")
             await connection.execute_fetchall("COMMIT")
         except BaseException:
-            await connection.execute_fetchall("ROLLBACK")
+            if connection.in_transaction:  # SQLite may have rolled back by itself
+                await connection.execute_fetchall("ROLLBACK")
             raise
+    await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 async def _back_up(connection: aiosqlite.Connection, path: Path, version: int) -> None:

@@ -7,20 +7,25 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import aiosqlite
 import msgspec
 
-from mato_sessions import chain, codec, database
+from mato_sessions import chain, codec, database, transitions
+from mato_sessions.ballast import Ballast
+from mato_sessions.batch import Ready
 from mato_sessions.clock import Clock
 from mato_sessions.codec import Envelope
 from mato_sessions.errors import JournalBroken, JournalError, JournalStopped
 from mato_sessions.events import BlobRef, Draft, Event, ToolProposed
 from mato_sessions.redact import Redactor
-from mato_sessions.writer import BATCH_EVENTS, Ready, Writer
+from mato_sessions.transitions import CallRow
+from mato_sessions.writer import BATCH_EVENTS, Writer
 
+T = TypeVar("T")
 Listener = Callable[[Sequence[Event]], None]
+PauseListener = Callable[[str | None], None]
 
 COLUMNS = (
     "SELECT e.position, e.session, e.seq, e.at_us, e.mono_us, e.boot, e.epoch, e.agent, e.turn,"
@@ -66,15 +71,18 @@ class Journal:
         self,
         connection: aiosqlite.Connection,
         reader: aiosqlite.Connection,
+        ballast: Ballast,
         clock: Clock,
         redactor: Redactor,
         batch_events: int,
     ) -> None:
-        self._connection = connection
         self._reader = reader
         self._redactor = redactor
-        self._writer = Writer(connection, clock, self._publish, batch_events)
+        self._writer = Writer(
+            connection, ballast, clock, self._publish, self._tell_pause, batch_events
+        )
         self._listeners: list[Listener] = []
+        self._pause_listeners: list[PauseListener] = []
 
     @classmethod
     @asynccontextmanager
@@ -99,7 +107,7 @@ class Journal:
             stack.enter_context(database.locked(path))
             connection = await stack.enter_async_context(database.open_writer(path))
             reader = await stack.enter_async_context(database.open_reader(path))
-            journal = cls(connection, reader, clock, redactor, batch_events)
+            journal = cls(connection, reader, Ballast(path), clock, redactor, batch_events)
             with database.told(path):
                 await journal._writer.start()
             failure: BaseException | None = None
@@ -116,6 +124,10 @@ class Journal:
                 # Only tidying: what stays in the WAL is found at the next opening.
                 with suppress(sqlite3.Error):
                     await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                # The last connection that is closed checkpoints; the reader cannot, so nothing is
+                # tried again on a disk that has failed.
+                await connection.close()
             if failure is not None:
                 raise failure
 
@@ -130,6 +142,20 @@ class Journal:
         return self._writer.position
 
     @property
+    def unclean(self) -> bool:
+        """Whether the daemon before was not closed in good order. False for a new journal."""
+        return self._writer.unclean
+
+    @property
+    def paused(self) -> str | None:
+        """Why nothing is written for now, for people; what is appended waits. None: it is."""
+        return self._writer.paused
+
+    def try_again(self) -> None:
+        """Try at once to write what a full disk holds up; without it, room is waited for."""
+        self._writer.try_again()
+
+    @property
     def error(self) -> JournalError | None:
         """Why the writer stopped by itself, or None."""
         return self._writer.error
@@ -139,18 +165,21 @@ class Journal:
         await self._writer.stopped.wait()
         return self._writer.error or JournalStopped("the journal is closed")
 
-    async def append(self, drafts: Sequence[Draft]) -> list[Event]:
+    async def append(self, drafts: Sequence[Draft], *, urgent: bool = False) -> list[Event]:
         """The drafts as committed events, in order; on disk when it returns, all or none.
 
-        Cancelled after it was queued, it is written all the same.
+        While the disk is full it waits. `urgent` goes before all that waits, and is written even
+        then, as far as the ballast reaches. Cancelled after it was queued, it is written all the
+        same.
 
         Raises:
-            JournalError: a draft cannot be encoded; nothing of this call is written.
+            JournalError: a draft cannot be encoded, or changes a tool call as it must not be;
+                nothing of this call is written.
             JournalStopped: the writer has stopped; see `failed`.
             JournalFenced: a successor has taken over.
         """
         ready = [self._prepare(draft) for draft in drafts]
-        return await self._writer.write(ready) if ready else []
+        return await self._writer.write(ready, urgent=urgent) if ready else []
 
     async def blob(self, data: bytes) -> BlobRef:
         """Where `data`, without the values that Mato holds, stands from now on; on disk.
@@ -228,6 +257,15 @@ class Journal:
         )
         return [SessionRow(*row) for row in rows]
 
+    async def calls(self, session: str, *, open_only: bool = False) -> list[CallRow]:
+        """Where the tool calls of a session stand, by the event that brought them there.
+
+        `open_only`: those that have neither finished nor failed.
+        """
+        condition = (transitions.IS_OPEN if open_only else "") + " ORDER BY seq"
+        rows = await self._rows(transitions.ROWS + condition, (session,))
+        return [CallRow(*row) for row in rows]
+
     async def verify(self, session: str) -> chain.Break | None:
         """The first event of a session that is not what its hash says, or None."""
         verifier = chain.Verifier(session)
@@ -242,13 +280,19 @@ class Journal:
 
         It comes after the appender's own answer. The result ends it.
         """
-        self._listeners.append(callback)
+        return _join(self._listeners, callback)
 
-        def leave() -> None:
-            if callback in self._listeners:
-                self._listeners.remove(callback)
+    def on_pause(self, callback: PauseListener) -> Callable[[], None]:
+        """Call `callback` on the loop with `paused`, each time that it changes.
 
-        return leave
+        The result ends it.
+        """
+        return _join(self._pause_listeners, callback)
+
+    def _tell_pause(self, paused: str | None) -> None:
+        loop = asyncio.get_running_loop()
+        for listener in self._pause_listeners:
+            loop.call_soon(listener, paused)
 
     def _publish(self, events: Sequence[Event]) -> None:
         loop = asyncio.get_running_loop()
@@ -275,6 +319,16 @@ class Journal:
             return list(await self._reader.execute_fetchall(sql, parameters))
         except sqlite3.DatabaseError as error:
             raise JournalBroken(f"cannot read the journal: {error}") from error
+
+
+def _join(listeners: list[T], callback: T) -> Callable[[], None]:
+    listeners.append(callback)
+
+    def leave() -> None:
+        if callback in listeners:
+            listeners.remove(callback)
+
+    return leave
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -2,7 +2,8 @@
 
 An event is acknowledged only after its COMMIT, which is its fsync. There is no artificial delay: a
 batch is what came while the one before it was written. After an I/O error nothing is tried again,
-because what the kernel then still holds of the failed write cannot be known.
+because what the kernel then still holds of the failed write cannot be known. A full disk is no such
+error: what waits is held, unacknowledged and in its order, until there is room.
 """
 
 from __future__ import annotations
@@ -11,139 +12,193 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from functools import partial
 
 import aiosqlite
 
-from mato_sessions import chain
+from mato_sessions import database, transaction
+from mato_sessions.ballast import Ballast
+from mato_sessions.batch import Blob, Head, Origin, Ready, Wanted
 from mato_sessions.clock import Clock
-from mato_sessions.codec import Envelope
-from mato_sessions.errors import JournalError, JournalFenced, JournalStopped
-from mato_sessions.events import Body, Draft, Event
+from mato_sessions.errors import JournalError, JournalStopped
+from mato_sessions.events import Event
+from mato_sessions.transaction import DiskFull, LastStop
 
-INLINE_BYTES = 16 * 1024
-"""Larger bodies live in the blob table."""
-BATCH_EVENTS = 512
+BATCH_EVENTS = 1024
 BATCH_BYTES = 1 << 20
+CHECKPOINT_PAGES = 1000
+"""The WAL is checkpointed when it has grown by about so many pages."""
+POLL_S = 1.0
+"""How often a paused writer looks whether there is room again."""
 _QUEUE_EVENTS = 4096
 _QUEUE_BYTES = 8 << 20
+_URGENT_EVENTS = 1024
 
-_ENVELOPE = "INSERT INTO envelope VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_BODY = "INSERT INTO body VALUES (?, ?)"
-_BLOB = "INSERT INTO blob VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING"
-_SESSION = (
-    "INSERT INTO session (session, created_us, head_seq, head_hash) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (session) DO UPDATE SET head_seq = excluded.head_seq,"
-    " head_hash = excluded.head_hash"
-)
-
-
-class Ready(NamedTuple):
-    """A draft whose body is redacted and encoded."""
-
-    draft: Draft
-    body: Body
-    data: bytes
-    digest: bytes
-
-
-class Head(NamedTuple):
-    """Where a session ends."""
-
-    seq: int
-    hash: bytes
+FULL = "the disk is full and nothing can be recorded"
 
 
 class _Request:
-    """What one caller wants written, all or nothing."""
+    """What one caller waits for."""
 
-    def __init__(
-        self, events: Sequence[Ready], blobs: Sequence[tuple[bytes, bytes]], clock: Clock
-    ) -> None:
-        self.events = events
-        self.blobs = blobs
-        self.size = sum(len(ready.data) for ready in events) + sum(len(data) for _, data in blobs)
-        self.at_us = clock.wall_us()
-        self.mono_us = clock.mono_us()
+    def __init__(self, wanted: Wanted, urgent: bool) -> None:
+        self.wanted = wanted
+        self.urgent = urgent
         self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
+
+    def finish(self, outcome: list[Event] | JournalError) -> None:
+        if self.done.done():
+            return
+        if isinstance(outcome, JournalError):
+            self.done.set_exception(outcome)
+        else:
+            self.done.set_result(outcome)
+
+
+class _Line:
+    """Requests in their order, and how much they are together until they are written."""
+
+    def __init__(self) -> None:
+        self._requests: deque[_Request] = deque()
+        self.count = 0
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def put(self, request: _Request) -> None:
+        self._requests.append(request)
+        self._weigh(request, 1)
+
+    def take(self, most: int) -> list[_Request]:
+        """The first, and those behind it up to `most` events and the bytes of a batch."""
+        batch: list[_Request] = []
+        count = size = 0
+        while self._requests:
+            wanted = self._requests[0].wanted
+            count += len(wanted.events)
+            size += wanted.size
+            if batch and (count > most or size > BATCH_BYTES):
+                break
+            batch.append(self._requests.popleft())
+        return batch
+
+    def put_back(self, batch: Sequence[_Request]) -> None:
+        """What was taken last, before all others again."""
+        self._requests.extendleft(reversed(batch))
+
+    def written(self, batch: Sequence[_Request]) -> None:
+        """What was taken is on disk and weighs nothing any more."""
+        for request in batch:
+            self._weigh(request, -1)
+
+    def empty(self) -> list[_Request]:
+        """All of them."""
+        every = list(self._requests)
+        self._requests.clear()
+        return every
+
+    def _weigh(self, request: _Request, sign: int) -> None:
+        self.count += sign * len(request.wanted.events)
+        self.size += sign * request.wanted.size
 
 
 class Writer:
-    """Owns the writing connection from the epoch on."""
+    """Owns the writing connection from the epoch on.
+
+    `tell` is called with the reason of each pause, for people, and with None at its end.
+    """
 
     def __init__(
         self,
         connection: aiosqlite.Connection,
+        ballast: Ballast,
         clock: Clock,
         publish: Callable[[Sequence[Event]], None],
+        tell: Callable[[str | None], None],
         batch_events: int = BATCH_EVENTS,
     ) -> None:
         self._connection = connection
+        self._ballast = ballast
         self._clock = clock
         self._boot = clock.boot()
         self._publish = publish
+        self._tell = tell
         self._batch_events = batch_events
-        self._waiting: deque[_Request] = deque()
-        self._waiting_events = 0
-        self._waiting_bytes = 0
+        self._waiting = _Line()
+        self._urgent = _Line()
         self._writing: list[_Request] = []
         self._arrived = asyncio.Event()
+        self._stir = asyncio.Event()
         self._room = asyncio.Event()
+        self._at_once = False
         self._closing = False
         self._heads: dict[str, Head] = {}
         self._mono_us = 0
+        self._pages = 0
+        self._checkpoint_at = CHECKPOINT_PAGES
         self.epoch = 0
         self.position = 0
         """Of the newest committed event."""
+        self.unclean = False
+        """The writer before was not closed in good order."""
+        self.paused: str | None = None
+        """Why nothing can be written for now, for people."""
         self.error: JournalError | None = None
         """Why it stopped before it was closed."""
         self.stopped = asyncio.Event()
 
     async def start(self) -> None:
-        """Take over: read where everything ends, then commit the next epoch."""
-        fetch = self._connection.execute_fetchall
-        await fetch("BEGIN IMMEDIATE")
-        for session, seq, digest in await fetch("SELECT session, head_seq, head_hash FROM session"):
-            self._heads[session] = Head(seq, digest)
-        newest = "SELECT position, boot, mono_us FROM envelope ORDER BY position DESC LIMIT 1"
-        for position, boot, mono_us in await fetch(newest):
-            self.position = position
-            self._mono_us = mono_us if boot == self._boot else 0
-        self.epoch = await self._newest_epoch() + 1
-        await fetch("UPDATE meta SET value = ? WHERE key = 'epoch'", (self.epoch,))
-        await fetch("COMMIT")
+        """Take over: read where everything ends, then commit the next epoch.
+
+        Raises:
+            DiskFull: there is no room for the epoch.
+        """
+        begin = partial(transaction.start, boot=self._boot)
+        start = await database.on_thread(self._connection, begin)
+        self._heads, self.position, self._mono_us, self.epoch, self.unclean = start
+        await self._checkpoint()
+        await asyncio.to_thread(self._ballast.make)
 
     async def write(
-        self, events: Sequence[Ready], blobs: Sequence[tuple[bytes, bytes]] = ()
+        self, events: Sequence[Ready], blobs: Sequence[Blob] = (), *, urgent: bool = False
     ) -> list[Event]:
         """The events as committed. Waits while too much is queued.
 
-        Cancelled while it waits for room, nothing is written; later, all of it is.
+        `urgent` goes before all that waits, also while the disk is full. Cancelled while it waits
+        for room, nothing is written; later, all of it is.
 
         Raises:
+            JournalError: a tool call must not be changed so; nothing of this was written.
             JournalStopped: the writer stopped; nothing says whether this was written.
             JournalFenced: a successor has taken over; this was not written.
         """
-        while self._open() and (
-            self._waiting_events >= _QUEUE_EVENTS or self._waiting_bytes >= _QUEUE_BYTES
-        ):
+        line = self._line(urgent)
+        most = _URGENT_EVENTS if urgent else _QUEUE_EVENTS
+        while self._open() and (line.count >= most or line.size >= _QUEUE_BYTES):
             self._room.clear()
             await self._room.wait()
         if not self._open():
             raise self._refusal()
-        request = _Request(events, blobs, self._clock)
-        self._waiting.append(request)
-        self._waiting_events += len(events)
-        self._waiting_bytes += request.size
+        size = sum(len(ready.data) for ready in events) + sum(len(data) for _, data in blobs)
+        wanted = Wanted(events, blobs, size, self._clock.wall_us(), self._clock.mono_us())
+        request = _Request(wanted, urgent)
+        line.put(request)
         self._arrived.set()
+        if urgent:
+            self._stir.set()
         return await request.done
 
     async def run(self) -> None:
         """Write until closed or failed; the one task that touches the connection."""
         try:
             while batch := await self._take():
-                await self._commit(batch)
-        except JournalFenced as error:
+                if await self._commit(batch):
+                    await self._after(batch)
+                else:
+                    self._pause(batch)
+            await self._sign_off()
+        except JournalError as error:
             self.error = error
         except (sqlite3.Error, OSError) as error:
             self.error = JournalStopped(
@@ -152,17 +207,21 @@ class Writer:
             )
         finally:
             self._closing = True
-            for request in [*self._writing, *self._waiting]:
-                if not request.done.done():
-                    request.done.set_exception(self._refusal())
-            self._waiting.clear()
+            for request in [*self._writing, *self._urgent.empty(), *self._waiting.empty()]:
+                request.finish(self._refusal())
             self._room.set()
             self.stopped.set()
+
+    def try_again(self) -> None:
+        """Try to write what a full disk holds up, without looking for room first."""
+        self._at_once = True
+        self._stir.set()
 
     def close(self) -> None:
         """Take nothing more; `run` ends when what waits is written."""
         self._closing = True
         self._arrived.set()
+        self._stir.set()
         self._room.set()
 
     def _open(self) -> bool:
@@ -176,126 +235,90 @@ class Writer:
 
     async def _take(self) -> list[_Request]:
         """What waits, up to a batch; at least one request. Empty: closed and all written."""
-        while not self._waiting:
+        while self.paused is not None:
+            await self._stirred()
+            if self._urgent:
+                return self._urgent.take(self._batch_events)
+            if self._at_once or self._closing or self._ballast.room_for(self._held_bytes()):
+                self._at_once = False
+                if self._waiting:
+                    return self._waiting.take(self._batch_events)
+                await self._resume()
+        while not self._urgent and not self._waiting:
             if self._closing:
                 return []
             self._arrived.clear()
             await self._arrived.wait()
-        batch: list[_Request] = []
-        count = size = 0
-        while self._waiting:
-            first = self._waiting[0]
-            if batch and (
-                count + len(first.events) > self._batch_events or size + first.size > BATCH_BYTES
-            ):
-                break
-            batch.append(self._waiting.popleft())
-            count += len(first.events)
-            size += first.size
-        self._waiting_events -= count
-        self._waiting_bytes -= size
-        self._room.set()
-        return batch
+        return (self._urgent or self._waiting).take(self._batch_events)
 
-    async def _commit(self, batch: list[_Request]) -> None:
+    def _line(self, urgent: bool) -> _Line:
+        return self._urgent if urgent else self._waiting
+
+    async def _commit(self, batch: list[_Request]) -> bool:
+        """Write, acknowledge, publish. False: the disk is full and nothing was written."""
         self._writing = batch
-        numbered = _Numbered()
-        parts = [self._number(request, numbered) for request in batch]
-        ready = [item for request in batch for item in request.events]
-        blobs = {digest: data for request in batch for digest, data in request.blobs}
-        blobs |= {item.digest: item.data for item in ready if len(item.data) > INLINE_BYTES}
-        rows = list(zip(numbered.events, ready, strict=True))
-
-        fetch, many = self._connection.execute_fetchall, self._connection.executemany
-        await fetch("BEGIN IMMEDIATE")
-        if await self._newest_epoch() != self.epoch:
-            await fetch("ROLLBACK")
-            raise JournalFenced("another Mato has taken over this journal; this one stops writing")
-        if blobs:
-            await many(_BLOB, [(digest, len(data), data) for digest, data in blobs.items()])
-        if rows:
-            await many(_ENVELOPE, [_envelope_row(*row) for row in rows])
-            await many(_BODY, [_body_row(*row) for row in rows])
-            await many(_SESSION, numbered.session_rows())
-        await fetch("COMMIT")
-
-        self._heads |= numbered.heads
-        self.position += len(rows)
+        origin = Origin(self._heads, self.position, self._mono_us, self._boot, self.epoch)
+        work = partial(transaction.commit, origin=origin, requests=[each.wanted for each in batch])
+        try:
+            parts, written = await database.on_thread(self._connection, work)
+        except DiskFull:
+            self._writing = []
+            return False
+        self._heads |= written.heads
+        self.position = written.position
+        self._mono_us = written.mono_us
+        self._pages += written.pages
         self._writing = []
+        self._line(batch[0].urgent).written(batch)
+        self._room.set()
         for request, part in zip(batch, parts, strict=True):
-            if not request.done.done():
-                request.done.set_result(part)
-        if rows:
-            self._publish(numbered.events)
+            request.finish(part)
+        if written.events:
+            self._publish(written.events)
+        return True
 
-    def _number(self, request: _Request, numbered: _Numbered) -> list[Event]:
-        """The request's events; heads and position move on only when they are committed."""
-        self._mono_us = max(self._mono_us, request.mono_us)
-        first = len(numbered.events)
-        for ready in request.events:
-            draft = ready.draft
-            head = numbered.heads.get(draft.session) or self._heads.get(draft.session)
-            if head is None:
-                numbered.created[draft.session] = request.at_us
-                head = Head(0, chain.genesis(draft.session))
-            envelope = Envelope(
-                draft.session,
-                head.seq + 1,
-                request.at_us,
-                self._mono_us,
-                self._boot,
-                self.epoch,
-                draft.agent,
-                draft.turn,
-                draft.cause,
-                ready.body.kind,
-                ready.body.version,
-            )
-            digest = chain.link(head.hash, envelope.encode(), ready.digest)
-            numbered.heads[draft.session] = Head(envelope.seq, digest)
-            position = self.position + len(numbered.events) + 1
-            numbered.events.append(envelope.event(position, ready.body, digest))
-        return numbered.events[first:]
+    async def _after(self, batch: list[_Request]) -> None:
+        if self.paused is not None and not batch[0].urgent:
+            await self._resume()
+        if self._pages >= self._checkpoint_at:
+            await self._checkpoint()
 
-    async def _newest_epoch(self) -> int:
-        rows = await self._connection.execute_fetchall("SELECT value FROM meta WHERE key = 'epoch'")
-        return int(next(iter(rows))[0])
+    async def _checkpoint(self) -> None:
+        # With a full disk the WAL keeps everything, and the next commit says so.
+        with suppress(DiskFull):
+            self._pages = await database.on_thread(self._connection, transaction.checkpoint)
+        # What a reader holds back is not tried again at each commit.
+        self._checkpoint_at = self._pages + CHECKPOINT_PAGES
 
+    async def _sign_off(self) -> None:
+        stop = LastStop(self.epoch, self._clock.wall_us())
+        with suppress(DiskFull):  # then the next one takes it for a crash
+            await database.on_thread(self._connection, partial(transaction.sign_off, stop=stop))
 
-class _Numbered:
-    """What a batch will have written."""
+    # ---------------------------------------------------------------- while the disk is full
 
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.heads: dict[str, Head] = {}
-        self.created: dict[str, int] = {}
+    def _pause(self, batch: list[_Request]) -> None:
+        """Put what was not written back to its place, and say what is the matter."""
+        self._line(batch[0].urgent).put_back(batch)
+        if self.paused is None:
+            self.paused = FULL
+            self._stir.set()
+            self._ballast.drop()
+            self._tell(self.paused)
+        elif self._closing:
+            raise JournalStopped("the journal was closed while its disk was full; free some space")
 
-    def session_rows(self) -> list[tuple[str, int, int, bytes]]:
-        # The upsert leaves created_us of a session that is already there.
-        return [
-            (name, self.created.get(name, 0), head.seq, head.hash)
-            for name, head in self.heads.items()
-        ]
+    async def _resume(self) -> None:
+        await asyncio.to_thread(self._ballast.make)
+        self.paused = None
+        self._tell(None)
 
+    async def _stirred(self) -> None:
+        """Wait for something urgent, for the word to try again, for the end, or for a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S):
+                await self._stir.wait()
+        self._stir.clear()
 
-def _envelope_row(event: Event, ready: Ready) -> tuple[str | int | bytes | None, ...]:
-    return (
-        event.session,
-        event.seq,
-        event.position,
-        event.at_us,
-        event.mono_us,
-        event.boot,
-        event.epoch,
-        event.agent,
-        event.turn,
-        event.cause,
-        event.kind,
-        event.version,
-        ready.digest,
-        event.hash,
-    )
-
-
-def _body_row(event: Event, ready: Ready) -> tuple[int, bytes | None]:
-    return event.position, ready.data if len(ready.data) <= INLINE_BYTES else None
+    def _held_bytes(self) -> int:
+        return self._waiting.size + 600 * self._waiting.count

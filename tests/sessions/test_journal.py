@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mato_sessions import chain, codec
+from mato_sessions.batch import INLINE_BYTES
 from mato_sessions.clock import ManualClock
 from mato_sessions.errors import (
     JournalBroken,
@@ -33,7 +34,6 @@ from mato_sessions.events import (
 )
 from mato_sessions.journal import COLUMNS, FACTS, Journal
 from mato_sessions.redact import Redactor
-from mato_sessions.writer import INLINE_BYTES
 
 KEY = "sk-live-0123456789"
 
