@@ -235,4 +235,6 @@ def daemon_status(as_json: bool = False) -> int:
     )
     output.say(f"journal {status['journal_bytes'] / 1e6:.1f} MB in {status['state']}")
     output.say(f"socket {status['socket']}")
+    if paused := status.get("paused"):
+        output.say(f"paused: {paused}; free some space, or say `mato resume`")
     return 0

@@ -12,6 +12,7 @@ from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
 from mato.daemon.hub import Hub
+from mato.daemon.pressure import Pressure
 from mato.daemon.stopping import Stopping
 from mato.daemon.subscription import Subscription
 from mato.daemon.supervisor import Supervisor
@@ -44,6 +45,7 @@ class FrontDesk:
         paths: Paths,
         clock: Clock,
         stopping: Stopping,
+        pressure: Pressure,
     ) -> None:
         self._hub = hub
         self._agents = agents
@@ -53,6 +55,7 @@ class FrontDesk:
         self._paths = paths
         self._clock = clock
         self._stopping = stopping
+        self._pressure = pressure
         self._started_us = clock.wall_us()
         self._started_mono_us = clock.mono_us()
         self.count_clients: Callable[[], int] = lambda: 0
@@ -94,7 +97,12 @@ class FrontDesk:
             case m.Shutdown(drain_s=drain_s, restart=restart):
                 self._stopping.ask(drain_s, restart=restart)
                 return None
+            case m.Resume():
+                released = await self._pressure.try_again()
+                resumed = await self._agents.to_the_end(self._resume(request))
+                return m.AgentNames((*released, *resumed))
             case _:
+                self._pressure.check()
                 # What changes something is done to its end, whoever hangs up meanwhile.
                 return await self._agents.to_the_end(self._act(request))
 
@@ -120,8 +128,6 @@ class FrontDesk:
                 session = roster.session(request.session)
                 agents = roster.agents(session, request.agent)
                 return m.AgentNames(tuple(await self._agents.stop(agents)))
-            case m.Resume():
-                return await self._resume(request)
             case m.Kill():
                 session = roster.session(request.session)
                 agents = roster.agents(session, request.agent)
@@ -147,7 +153,7 @@ class FrontDesk:
                 raise UsageError(f"{request.method} cannot be asked for here")
         return None
 
-    async def _resume(self, request: m.Resume) -> m.AgentNames:
+    async def _resume(self, request: m.Resume) -> list[str]:
         roster = self._roster
         sessions = [roster.session(request.session)] if request.session else []
         resumed: list[str] = []
@@ -155,7 +161,7 @@ class FrontDesk:
             self._agents.hand_over(session.id, request.env)
             names = await self._agents.resume(session, roster.agents(session, request.agent))
             resumed += [f"{session.name}:{name}" for name in names]
-        return m.AgentNames(tuple(resumed))
+        return resumed
 
     def _agent(self, session: str, agent: str) -> tuple[SessionSummary, AgentSummary]:
         found = self._roster.session(session)
@@ -272,6 +278,7 @@ class FrontDesk:
             journal_bytes=_size_bytes(self._paths.journal),
             state=str(self._paths.state),
             socket=str(self._paths.socket),
+            paused=self._pressure.paused,
         )
 
 

@@ -17,6 +17,7 @@ from mato.daemon.desk import FrontDesk
 from mato.daemon.hub import Hub
 from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
+from mato.daemon.pressure import Pressure
 from mato.daemon.stopping import Stopping
 from mato.daemon.supervisor import Supervisor
 from mato.processes import ChildRecords
@@ -112,9 +113,9 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, *, resumes: b
                 asyncio.timeout(None) as closing,
                 Supervisor.open(journal, bus, records, launcher, resumes=resumes) as agents,
             ):
-                desk = FrontDesk(
-                    Hub(agents, launcher, ids), agents, journal, bus, paths, clock, stopping
-                )
+                pressure = Pressure(journal, agents.roster)
+                hub = Hub(agents, launcher, ids)
+                desk = FrontDesk(hub, agents, journal, bus, paths, clock, stopping, pressure)
                 front = server.Server(server.listen(paths), desk)
                 desk.count_clients = lambda: front.clients
                 held.say("serving")
@@ -124,6 +125,7 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, *, resumes: b
                 starter.tell({"started": True, "pid": os.getpid()})
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(front.run())
+                    pausing = tasks.create_task(pressure.run())
                     failure = await _until(stopping.asked(), journal)
                     if failure is None and stopping.drain_s:
                         failure = await _drain(stopping, agents, journal)
@@ -131,6 +133,7 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, *, resumes: b
                     held.say("stopping")
                     paths.socket.unlink(missing_ok=True)
                     await _leave(front, agents, failure, restart=stopping.restart)
+                    pausing.cancel()
                 closing.reschedule(loop.time() + CLOSE_S)
         except TimeoutError:
             logger.warning("what had not closed within %s s was cut off", CLOSE_S)

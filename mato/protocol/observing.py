@@ -140,6 +140,8 @@ class StatusResult(msgspec.Struct, frozen=True):
     state: str
     """The state folder."""
     socket: str
+    paused: str = ""
+    """Why nothing can be recorded for now, for people; "" while all is well."""
 
 
 Status.Result = StatusResult

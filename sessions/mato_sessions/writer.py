@@ -29,7 +29,7 @@ BATCH_EVENTS = 1024
 BATCH_BYTES = 1 << 20
 CHECKPOINT_PAGES = 1000
 """The WAL is checkpointed when it has grown by about so many pages."""
-POLL_S = 1.0
+POLL_S = 0.5
 """How often a paused writer looks whether there is room again."""
 _QUEUE_EVENTS = 4096
 _QUEUE_BYTES = 8 << 20

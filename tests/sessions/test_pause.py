@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import subprocess
 from collections.abc import AsyncGenerator, Iterator
@@ -19,48 +18,13 @@ from mato_sessions.errors import JournalError, JournalStopped
 from mato_sessions.events import Draft, Event, SessionRenamed
 from mato_sessions.journal import Journal
 from mato_sessions.redact import Redactor
-
-SIZE = 24 << 20
+from tests.small_disk import Hog, mounted
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "mato-test", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("there is no mount")
-    if done.returncode:
-        pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
-    try:
+    with mounted(tmp_path / "small") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-class Hog:
-    """Takes a file system's room, and gives it back."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "hog"
-
-    def take(self, but: int = 0) -> None:
-        """All room but so many bytes."""
-        with self._file.open("ab", buffering=0) as file:
-            for size in (1 << 20, 4096):
-                with suppress(OSError):
-                    while self._free() >= but + size:
-                        file.write(bytes(size))
-
-    def give(self) -> None:
-        self._file.unlink()
-
-    def _free(self) -> int:
-        status = os.statvfs(self._file.parent)
-        return status.f_bavail * status.f_frsize
 
 
 class Pauses:

@@ -232,7 +232,7 @@ async def test_when_nothing_can_be_written_any_more_it_says_so_and_ends(
 ) -> None:
     async with await daemon.client() as watching, await daemon.client() as asking:
         await asking.request(NewSession(cwd=str(folder), task="talk on"))
-        # Files cannot grow any more, as on a full disk.
+        # Files cannot grow any more, which to SQLite is an I/O error.
         resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (4096, 4096))
         with pytest.raises(DaemonError, match=r"goodbye: .*journal"):
             async with asyncio.timeout(20):
