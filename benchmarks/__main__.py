@@ -29,7 +29,7 @@ class Benchmark(msgspec.Struct, frozen=True):
 BENCHMARKS = (
     Benchmark("ls", "mato ls against python -c pass", listing.measure),
     Benchmark("paint", "First paint of mato attach", painting.measure),
-    Benchmark("commit", "Group commit against one commit per event", committing.measure),
+    Benchmark("commit", "The journal against plain SQLite", committing.measure),
     Benchmark("stream", "Sixteen panes streaming", streaming.measure),
     Benchmark("idle", "Eight agents attached and idle", idling.measure),
 )
