@@ -6,14 +6,14 @@ if it had never been asked for. Pure: nothing moves on until the caller says tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from mato_sessions import chain
-from mato_sessions.codec import Envelope
-from mato_sessions.events import Body, Draft, Event
+from mato_sessions.codec import Sealed
+from mato_sessions.drafts import Ready
+from mato_sessions.events import Event
 from mato_sessions.transitions import STEPS, CallRow, Step, follow
 
 INLINE_BYTES = 16 * 1024
@@ -22,15 +22,6 @@ INLINE_BYTES = 16 * 1024
 Value = str | int | bytes | None
 Blob = tuple[bytes, bytes]
 """SHA-256 and content."""
-
-
-class Ready(NamedTuple):
-    """A draft whose body is redacted and encoded."""
-
-    draft: Draft
-    body: Body
-    data: bytes
-    digest: bytes
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -43,36 +34,33 @@ class Wanted(msgspec.Struct, frozen=True):
     mono_us: int
 
 
-class Head(NamedTuple):
-    """Where a session ends."""
-
-    seq: int
-    hash: bytes
+Head = tuple[int, bytes]
+"""Where a session ends: seq and hash."""
 
 
-class Origin(NamedTuple):
-    """Where a batch begins."""
+class Tip(msgspec.Struct):
+    """Where everything ends, and the next batch begins."""
 
-    heads: Mapping[str, Head]
+    boot: str
+    epoch: int
+    heads: dict[str, Head]
     position: int
     mono_us: int
     """The least that the next event may say."""
-    boot: str
-    epoch: int
 
 
 class Batch:
-    """The numbered events of some requests, from `origin` on.
+    """The numbered events of some requests, from `tip` on.
 
     `standing` gives a call as the journal has it.
     """
 
-    def __init__(self, origin: Origin, standing: Callable[[str, str], CallRow | None]) -> None:
-        self._origin = origin
+    def __init__(self, tip: Tip, standing: Callable[[str, str], CallRow | None]) -> None:
+        self._tip = tip
         self._standing = standing
         self._created: dict[str, int] = {}
-        self.position = origin.position
-        self.mono_us = origin.mono_us
+        self.position = tip.position
+        self.mono_us = tip.mono_us
         self.heads: dict[str, Head] = {}
         """Of the sessions that it changes."""
         self.events: list[Event] = []
@@ -96,33 +84,43 @@ class Batch:
         events: list[Event] = []
         envelopes: list[Value] = []
         bodies: list[Value] = []
-        boot, epoch, at_us = self._origin.boot, self._origin.epoch, wanted.at_us
+        boot, epoch, at_us = self._tip.boot, self._tip.epoch, wanted.at_us
+        session, seq, digest = "", 0, b""
         for draft, body, data, body_digest in wanted.events:
-            session = draft.session
-            head = heads.get(session) or self.heads.get(session) or self._origin.heads.get(session)
-            if head is None:
-                created[session] = at_us
-                head = Head(0, chain.genesis(session))
-            seq = head.seq + 1
+            if draft.session != session:
+                if session:
+                    heads[session] = seq, digest
+                session = draft.session
+                head = heads.get(session) or self.heads.get(session) or self._tip.heads.get(session)
+                if head is None:
+                    created[session] = at_us
+                    head = 0, chain.genesis(session)
+                seq, digest = head
+            seq += 1
             position += 1
+            agent, turn, cause = draft.agent, draft.turn, draft.cause
             kind, version = body.kind, body.version
-            envelope = Envelope(
-                session, seq, at_us, mono_us, boot, epoch,
-                draft.agent, draft.turn, draft.cause, kind, version,
+            sealed = Sealed(
+                agent, at_us, boot, cause, epoch, kind, mono_us, seq, session, turn, version
+            )
+            digest = chain.link(digest, sealed.encode(), body_digest)
+            event = Event(
+                position=position, session=session, seq=seq, at_us=at_us, mono_us=mono_us,
+                boot=boot, epoch=epoch, agent=agent, turn=turn, cause=cause, kind=kind,
+                version=version, body=body, hash=digest,
             )  # fmt: skip
-            digest = chain.link(head.hash, envelope.encode(), body_digest)
-            heads[session] = Head(seq, digest)
-            event = envelope.event(position, body, digest)
             events.append(event)
             envelopes += (
                 session, seq, position, at_us, mono_us, boot, epoch,
-                draft.agent, draft.turn, draft.cause, kind, version, body_digest, digest,
+                agent, turn, cause, kind, version, body_digest, digest,
             )  # fmt: skip
             bodies += (position, data if len(data) <= INLINE_BYTES else None)
             if type(body) in STEPS and isinstance(body, Step):
                 key = session, body.call
                 found = calls.get(key) or self._calls.get(key) or self._standing(*key)
                 calls[key] = follow(found, event, body)
+        if session:
+            heads[session] = seq, digest
         self.position, self.mono_us = position, mono_us
         self.heads |= heads
         self._created |= created
@@ -132,9 +130,15 @@ class Batch:
         self.bodies += bodies
         self.blobs.update(wanted.blobs)
         self.blobs.update(
-            (ready.digest, ready.data) for ready in wanted.events if len(ready.data) > INLINE_BYTES
+            (digest, data) for _, _, data, digest in wanted.events if len(data) > INLINE_BYTES
         )
         return events
+
+    def committed(self) -> None:
+        """It is on disk: the next one begins where it ends."""
+        self._tip.heads |= self.heads
+        self._tip.position = self.position
+        self._tip.mono_us = self.mono_us
 
     def blob_values(self) -> list[Value]:
         return _flat((digest, len(data), data) for digest, data in self.blobs.items())
@@ -144,17 +148,14 @@ class Batch:
 
     def session_values(self) -> list[Value]:
         # The upsert leaves created_us of a session that is already there.
-        return _flat(
-            (name, self._created.get(name, 0), head.seq, head.hash)
-            for name, head in self.heads.items()
-        )
+        return _flat((name, self._created.get(name, 0), *head) for name, head in self.heads.items())
 
     @property
     def pages(self) -> int:
         """About how many pages of the database it changes."""
         size = sum(len(value) for value in self.bodies if isinstance(value, bytes))
         size += sum(map(len, self.blobs.values())) + 300 * len(self.events)
-        return 6 + 2 * len(self.heads) + size // 3000
+        return 4 + len(self.heads) + size // 3600
 
 
 def _flat(rows: Iterable[tuple[Value, ...]]) -> list[Value]:

@@ -7,18 +7,18 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import aiosqlite
 import msgspec
 
 from mato_sessions import chain, codec, database, transitions
 from mato_sessions.ballast import Ballast
-from mato_sessions.batch import Ready
 from mato_sessions.clock import Clock
 from mato_sessions.codec import Envelope
+from mato_sessions.drafts import prepared
 from mato_sessions.errors import JournalBroken, JournalError, JournalStopped
-from mato_sessions.events import BlobRef, Draft, Event, ToolProposed
+from mato_sessions.events import BlobRef, Draft, Event
 from mato_sessions.redact import Redactor
 from mato_sessions.transitions import CallRow
 from mato_sessions.writer import BATCH_EVENTS, Writer
@@ -50,15 +50,6 @@ class SessionRow(msgspec.Struct, frozen=True):
     created_us: int
     head_seq: int
     head_hash: bytes
-
-
-class _Heading(msgspec.Struct, frozen=True):
-    """What a draft says about itself, checked before it can spoil a batch."""
-
-    session: Annotated[str, msgspec.Meta(min_length=1)]
-    agent: str | None
-    turn: str | None
-    cause: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)] | None
 
 
 class Journal:
@@ -178,7 +169,7 @@ class Journal:
             JournalStopped: the writer has stopped; see `failed`.
             JournalFenced: a successor has taken over.
         """
-        ready = [self._prepare(draft) for draft in drafts]
+        ready = [prepared(draft, self._redactor) for draft in drafts]
         return await self._writer.write(ready, urgent=urgent) if ready else []
 
     async def blob(self, data: bytes) -> BlobRef:
@@ -299,17 +290,6 @@ class Journal:
         for listener in self._listeners:
             # Behind the wake-up of the appenders, and a failing listener harms no other.
             loop.call_soon(listener, events)
-
-    def _prepare(self, draft: Draft) -> Ready:
-        body, redacted = self._redactor.body(draft.body)
-        if redacted and isinstance(body, ToolProposed):
-            body = msgspec.structs.replace(body, redacted=True)
-        body, data = codec.canonical(body)
-        try:
-            msgspec.json.encode(msgspec.convert(draft, _Heading, from_attributes=True))
-        except (msgspec.ValidationError, UnicodeEncodeError) as error:
-            raise JournalError(f"cannot journal this {body.kind!r}: {error}") from error
-        return Ready(draft, body, data, chain.digest(data))
 
     async def _events(self, condition: str, parameters: tuple[Any, ...]) -> list[Event]:
         return [_event(row) for row in await self._rows(COLUMNS + condition, parameters)]

@@ -17,7 +17,7 @@ from typing import NamedTuple, cast
 import msgspec
 
 from mato_sessions import database, transitions
-from mato_sessions.batch import Batch, Head, Origin, Value, Wanted
+from mato_sessions.batch import Batch, Tip, Value, Wanted
 from mato_sessions.errors import JournalError, JournalFenced
 from mato_sessions.events import Event
 from mato_sessions.transitions import CallRow
@@ -50,17 +50,6 @@ class LastStop(msgspec.Struct, frozen=True):
     at_us: int
 
 
-class Start(NamedTuple):
-    """What a writer takes over."""
-
-    heads: dict[str, Head]
-    position: int
-    mono_us: int
-    epoch: int
-    unclean: bool
-    """The writer before was not closed in good order."""
-
-
 class Committed(NamedTuple):
     """What has come of a batch, now on disk."""
 
@@ -69,11 +58,14 @@ class Committed(NamedTuple):
     batch: Batch
 
 
-def start(connection: sqlite3.Connection, boot: str) -> Start:
-    """Take over: read where everything ends, and commit the next epoch."""
+def start(connection: sqlite3.Connection, boot: str) -> tuple[Tip, bool]:
+    """Take over: read where everything ends, and commit the next epoch.
+
+    Also whether the writer before was not closed in good order.
+    """
     with _transaction(connection):
         heads = {
-            session: Head(seq, digest)
+            session: (seq, digest)
             for session, seq, digest in connection.execute(
                 "SELECT session, head_seq, head_hash FROM session"
             )
@@ -86,11 +78,11 @@ def start(connection: sqlite3.Connection, boot: str) -> Start:
         gone = connection.execute("DELETE FROM meta WHERE key = ?", (LAST_STOP,)).rowcount
         connection.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (before + 1,))
     mono_us = mono_us if last_boot == boot else 0
-    return Start(heads, position, mono_us, before + 1, bool(before) and not gone)
+    return Tip(boot, before + 1, heads, position, mono_us), bool(before) and not gone
 
 
-def commit(connection: sqlite3.Connection, origin: Origin, requests: Sequence[Wanted]) -> Committed:
-    """Write the requests that may be written, all together.
+def commit(connection: sqlite3.Connection, tip: Tip, requests: Sequence[Wanted]) -> Committed:
+    """Write the requests that may be written, all together, and move `tip` on.
 
     Raises:
         DiskFull: nothing was written.
@@ -98,14 +90,14 @@ def commit(connection: sqlite3.Connection, origin: Origin, requests: Sequence[Wa
     """
     parts: list[list[Event] | JournalError] = []
     with _transaction(connection):
-        _check_epoch(connection, origin.epoch)
+        _check_epoch(connection, tip.epoch)
 
         def standing(session: str, call: str) -> CallRow | None:
             found = connection.execute(transitions.ROWS + " AND call = ?", (session, call))
             row = found.fetchone()
             return None if row is None else CallRow(*row)
 
-        batch = Batch(origin, standing)
+        batch = Batch(tip, standing)
         for wanted in requests:
             try:
                 parts.append(batch.add(wanted))
@@ -117,6 +109,7 @@ def commit(connection: sqlite3.Connection, origin: Origin, requests: Sequence[Wa
         sessions = "session (session, created_us, head_seq, head_hash)"
         _insert(connection, sessions, 4, batch.session_values(), _SESSION_CONFLICT)
         _insert(connection, "call", 10, batch.call_values(), _CALL_CONFLICT)
+    batch.committed()
     return Committed(parts, batch)
 
 

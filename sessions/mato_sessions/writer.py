@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,14 +18,15 @@ import aiosqlite
 
 from mato_sessions import database, transaction
 from mato_sessions.ballast import Ballast
-from mato_sessions.batch import Blob, Head, Origin, Ready, Wanted
+from mato_sessions.batch import Blob, Tip, Wanted
 from mato_sessions.clock import Clock
+from mato_sessions.drafts import Ready
 from mato_sessions.errors import JournalError, JournalStopped
 from mato_sessions.events import Event
-from mato_sessions.transaction import DiskFull, LastStop
+from mato_sessions.line import Line, Request
+from mato_sessions.transaction import Committed, DiskFull, LastStop
 
 BATCH_EVENTS = 1024
-BATCH_BYTES = 1 << 20
 CHECKPOINT_PAGES = 1000
 """The WAL is checkpointed when it has grown by about so many pages."""
 POLL_S = 0.5
@@ -36,71 +36,6 @@ _QUEUE_BYTES = 8 << 20
 _URGENT_EVENTS = 1024
 
 FULL = "the disk is full and nothing can be recorded"
-
-
-class _Request:
-    """What one caller waits for."""
-
-    def __init__(self, wanted: Wanted, urgent: bool) -> None:
-        self.wanted = wanted
-        self.urgent = urgent
-        self.done: asyncio.Future[list[Event]] = asyncio.get_running_loop().create_future()
-
-    def finish(self, outcome: list[Event] | JournalError) -> None:
-        if self.done.done():
-            return
-        if isinstance(outcome, JournalError):
-            self.done.set_exception(outcome)
-        else:
-            self.done.set_result(outcome)
-
-
-class _Line:
-    """Requests in their order, and how much they are together until they are written."""
-
-    def __init__(self) -> None:
-        self._requests: deque[_Request] = deque()
-        self.count = 0
-        self.size = 0
-
-    def __len__(self) -> int:
-        return len(self._requests)
-
-    def put(self, request: _Request) -> None:
-        self._requests.append(request)
-        self._weigh(request, 1)
-
-    def take(self, most: int) -> list[_Request]:
-        """The first, and those behind it up to `most` events and the bytes of a batch."""
-        batch: list[_Request] = []
-        count = size = 0
-        while self._requests:
-            wanted = self._requests[0].wanted
-            count += len(wanted.events)
-            size += wanted.size
-            if batch and (count > most or size > BATCH_BYTES):
-                break
-            batch.append(self._requests.popleft())
-        return batch
-
-    def put_back(self, batch: Sequence[_Request]) -> None:
-        """What was taken last, before all others again."""
-        self._requests.extendleft(reversed(batch))
-
-    def written(self, batch: Sequence[_Request]) -> None:
-        """What was taken is on disk and weighs nothing any more."""
-        for request in batch:
-            self._weigh(request, -1)
-
-    def empty(self) -> list[_Request]:
-        """All of them."""
-        every = list(self._requests)
-        self._requests.clear()
-        return every
-
-    def _weigh(self, request: _Request, sign: int) -> None:
-        self.count += sign * len(request.wanted.events)
-        self.size += sign * request.wanted.size
 
 
 class Writer:
@@ -121,23 +56,21 @@ class Writer:
         self._connection = connection
         self._ballast = ballast
         self._clock = clock
-        self._boot = clock.boot()
+        self._loop = asyncio.get_running_loop()
         self._publish = publish
         self._tell = tell
         self._batch_events = batch_events
-        self._waiting = _Line()
-        self._urgent = _Line()
-        self._writing: list[_Request] = []
+        self._waiting = Line()
+        self._urgent = Line()
+        self._writing: list[Request] = []
         self._arrived = asyncio.Event()
         self._stir = asyncio.Event()
         self._room = asyncio.Event()
         self._at_once = False
         self._closing = False
-        self._heads: dict[str, Head] = {}
-        self._mono_us = 0
+        self._tip = Tip(clock.boot(), 0, {}, 0, 0)
         self._pages = 0
         self._checkpoint_at = CHECKPOINT_PAGES
-        self.epoch = 0
         self.position = 0
         """Of the newest committed event."""
         self.unclean = False
@@ -148,15 +81,20 @@ class Writer:
         """Why it stopped before it was closed."""
         self.stopped = asyncio.Event()
 
+    @property
+    def epoch(self) -> int:
+        """Which start this is; committed."""
+        return self._tip.epoch
+
     async def start(self) -> None:
         """Take over: read where everything ends, then commit the next epoch.
 
         Raises:
             DiskFull: there is no room for the epoch.
         """
-        begin = partial(transaction.start, boot=self._boot)
-        start = await database.on_thread(self._connection, begin)
-        self._heads, self.position, self._mono_us, self.epoch, self.unclean = start
+        begin = partial(transaction.start, boot=self._tip.boot)
+        self._tip, self.unclean = await database.on_thread(self._connection, begin)
+        self.position = self._tip.position
         await self._checkpoint()
         await asyncio.to_thread(self._ballast.make)
 
@@ -180,9 +118,9 @@ class Writer:
             await self._room.wait()
         if not self._open():
             raise self._refusal()
-        size = sum(len(ready.data) for ready in events) + sum(len(data) for _, data in blobs)
+        size = sum(len(data) for _, _, data, _ in events) + sum(len(data) for _, data in blobs)
         wanted = Wanted(events, blobs, size, self._clock.wall_us(), self._clock.mono_us())
-        request = _Request(wanted, urgent)
+        request = Request(wanted, urgent)
         line.put(request)
         self._arrived.set()
         if urgent:
@@ -193,10 +131,13 @@ class Writer:
         """Write until closed or failed; the one task that touches the connection."""
         try:
             while batch := await self._take():
-                if await self._commit(batch):
-                    await self._after(batch)
-                else:
+                work = partial(self._commit, batch=batch)
+                batch, committed = await database.on_thread(self._connection, work)
+                if committed is None:
                     self._pause(batch)
+                else:
+                    self._acknowledge(batch, committed)
+                    await self._after(batch)
             await self._sign_off()
         except JournalError as error:
             self.error = error
@@ -233,7 +174,7 @@ class Writer:
             return JournalStopped("the journal is closed; nothing more is written to it")
         return type(self.error)(str(self.error))
 
-    async def _take(self) -> list[_Request]:
+    async def _take(self) -> list[Request]:
         """What waits, up to a batch; at least one request. Empty: closed and all written."""
         while self.paused is not None:
             await self._stirred()
@@ -251,33 +192,42 @@ class Writer:
             await self._arrived.wait()
         return (self._urgent or self._waiting).take(self._batch_events)
 
-    def _line(self, urgent: bool) -> _Line:
+    def _line(self, urgent: bool) -> Line:
         return self._urgent if urgent else self._waiting
 
-    async def _commit(self, batch: list[_Request]) -> bool:
-        """Write, acknowledge, publish. False: the disk is full and nothing was written."""
-        self._writing = batch
-        origin = Origin(self._heads, self.position, self._mono_us, self._boot, self.epoch)
-        work = partial(transaction.commit, origin=origin, requests=[each.wanted for each in batch])
-        try:
-            parts, written = await database.on_thread(self._connection, work)
-        except DiskFull:
-            self._writing = []
-            return False
-        self._heads |= written.heads
-        self.position = written.position
-        self._mono_us = written.mono_us
-        self._pages += written.pages
-        self._writing = []
+    def _commit(
+        self, connection: sqlite3.Connection, batch: list[Request]
+    ) -> tuple[list[Request], Committed | None]:
+        """Write `batch`, and then what has come meanwhile without asking the loop, which is busy.
+
+        Runs on the connection's thread. The last batch, and what has come of it; None: the disk is
+        full and nothing of it was written.
+        """
+        while True:
+            self._writing = batch
+            wanted = [request.wanted for request in batch]
+            try:
+                committed = transaction.commit(connection, self._tip, wanted)
+            except DiskFull:
+                return batch, None
+            self._pages += committed.batch.pages
+            due = self._urgent or self._pages >= self._checkpoint_at
+            if due or self._closing or self.paused is not None or not self._waiting:
+                return batch, committed
+            self._loop.call_soon_threadsafe(self._acknowledge, batch, committed)
+            batch = self._waiting.take(self._batch_events)
+
+    def _acknowledge(self, batch: list[Request], committed: Committed) -> None:
+        """Tell who waits, then everybody."""
+        self.position = committed.batch.position
         self._line(batch[0].urgent).written(batch)
         self._room.set()
-        for request, part in zip(batch, parts, strict=True):
+        for request, part in zip(batch, committed.parts, strict=True):
             request.finish(part)
-        if written.events:
-            self._publish(written.events)
-        return True
+        if committed.batch.events:
+            self._publish(committed.batch.events)
 
-    async def _after(self, batch: list[_Request]) -> None:
+    async def _after(self, batch: list[Request]) -> None:
         if self.paused is not None and not batch[0].urgent:
             await self._resume()
         if self._pages >= self._checkpoint_at:
@@ -297,7 +247,7 @@ class Writer:
 
     # ---------------------------------------------------------------- while the disk is full
 
-    def _pause(self, batch: list[_Request]) -> None:
+    def _pause(self, batch: list[Request]) -> None:
         """Put what was not written back to its place, and say what is the matter."""
         self._line(batch[0].urgent).put_back(batch)
         if self.paused is None:

@@ -69,7 +69,8 @@ STREAMED: frozenset[str] = frozenset(
 """Kinds that carry pieces of a stream; all others are single facts."""
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
+# Neither can be part of a cycle; so many come and go that the collector is spared them.
+class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A fact on its way into the journal; the writer gives it seq, position, epoch and hash."""
 
     session: str
@@ -80,7 +81,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """seq, in the same session, of what led to it."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A committed fact: the envelope and its body."""
 
     position: int
