@@ -8,12 +8,16 @@ from collections.abc import Callable, Sequence
 
 from mato_sessions.clock import Clock
 from mato_sessions.errors import JournalError
-from mato_sessions.events import BlobRef, Body, Event
+from mato_sessions.events import BlobRef, Body, Event, ToolProposed
 from mato_sessions.pieces import Piece
+from mato_sessions.transitions import CallRow, Step, follow
 
 
 class MemorySink:
-    """See `mato.agents.base.Sink`. Waiters are woken by events, never by time."""
+    """See `mato.agents.base.Sink`. Waiters are woken by events, never by time.
+
+    It refuses what a journal refuses: whatever would let a tool call run twice.
+    """
 
     def __init__(
         self, clock: Clock, session: str = "s-test", agent: str = "a-test", start: int = 0
@@ -29,6 +33,7 @@ class MemorySink:
         """Purposes of recorded process groups that have not ended, by pid; of those that are about
         to be started, by marker."""
         self.blobs: dict[str, bytes] = {}
+        self._calls: dict[str, CallRow] = {}
         self.broken = False
         """Set it, and nothing can be journaled any more."""
         self._changed = asyncio.Event()
@@ -48,9 +53,20 @@ class MemorySink:
         if self.broken:
             raise JournalError("the journal is full; free some space")
         made = [self._event(body, turn, cause, number) for number, body in enumerate(bodies, 1)]
+        self._check(made)
         self.events.extend(made)
         self._wake()
         return made
+
+    def _check(self, events: Sequence[Event]) -> None:
+        calls = dict(self._calls)
+        for event in events:
+            if not isinstance(body := event.body, Step):
+                continue
+            # Of what was there before it knows no calls.
+            if body.call in calls or isinstance(body, ToolProposed) or not self._start:
+                calls[body.call] = follow(calls.get(body.call), event, body)
+        self._calls = calls
 
     def _event(self, body: Body, turn: str | None, cause: int | None, number: int) -> Event:
         seq = self._start + len(self.events) + number
