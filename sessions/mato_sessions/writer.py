@@ -90,12 +90,14 @@ class Writer:
         """Take over: read where everything ends, then commit the next epoch.
 
         Raises:
-            DiskFull: there is no room for the epoch.
+            DiskFull: there is no room for the epoch, or for what the WAL holds.
         """
         begin = partial(transaction.start, boot=self._tip.boot)
         self._tip, self.unclean = await database.on_thread(self._connection, begin)
         self.position = self._tip.position
-        await self._checkpoint()
+        # The end of the WAL may be there to read and on no disk, if a sync of it failed before.
+        # Nothing is acknowledged behind it until the database has it.
+        self._pages = await database.on_thread(self._connection, transaction.checkpoint)
         await asyncio.to_thread(self._ballast.make)
 
     async def write(
