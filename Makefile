@@ -5,7 +5,7 @@ export PATH := $(BIN):$(CURDIR)/.tools:$(PATH)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover check bench model clean
+.PHONY: help setup demo test soak cover check bench model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -19,6 +19,9 @@ demo: setup ## three agents at work on a sample project (fetches a small model o
 test: setup ## all tests; those of the embedded model when it is here (make model)
 	@pytest -q -n 2 --dist loadfile -m "not live"
 	@pytest -q -m live
+
+soak: setup ## the fault tests at length: crashes, power cuts, I/O errors, silence
+	@MATO_SOAK=1 pytest -q -m fault --timeout 7200
 
 cover: setup ## branch coverage of the record and the step machine (at least 95 %)
 	@coverage run --branch --source=mato_sessions,mato.agents.native -m pytest -q tests/sessions tests/mato/agents
