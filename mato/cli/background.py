@@ -78,10 +78,10 @@ def _at_rest_later(paths: Paths) -> str:
 
 
 def _end(paths: Paths, why: DaemonError) -> int:
-    """End a daemon that cannot be asked to: deaf, or of another version."""
+    """End a daemon that cannot be asked to: deaf, or newer."""
     from mato.daemon import lock
 
-    # One of another version gets the time to end its turns; a deaf one would not use it.
+    # A newer one gets the time to end its turns; a deaf one would not use it.
     patience_s = PATIENCE_S if isinstance(why, VersionMismatch) else 3.0
     pid = lock.end(paths.lock, patience_s)
     if pid is None:

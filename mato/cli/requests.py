@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 import time
 
+from mato import __version__
 from mato.cli import output
 from mato.cli.target import split
 from mato.client import quick
 from mato.config.paths import find
+from mato.protocol.version import differs
 
 TYPE_CHECKING = False  # `typing` costs 4 ms
 if TYPE_CHECKING:
@@ -233,6 +235,9 @@ def daemon_status(as_json: bool = False) -> int:
         f" {status['working']} working, {status['blocked']} blocked;"
         f" {status['clients']} clients"
     )
+    if other := differs(__version__, status["mato"], status["protocol"]):
+        output.say(other)
+        output.say("`mato daemon restart` brings it up to date")
     output.say(f"journal {status['journal_bytes'] / 1e6:.1f} MB in {status['state']}")
     output.say(f"socket {status['socket']}")
     if paused := status.get("paused"):

@@ -76,12 +76,15 @@ async def _follow(paths: Paths, session: str, after: int, as_json: bool) -> None
 
     feed = Feed(paths, sessions={session: after}, client="log")
     async with contextlib.aclosing(feed.news()) as news:
+        lost = False
         async for new in news:
             if isinstance(new, Arrived):
+                lost = False
                 for event in new.events:
                     _print(codec.to_json_line(event).decode(), as_json)
                 sys.stdout.flush()
-            elif isinstance(new, Disconnected):
+            elif isinstance(new, Disconnected) and not lost:
+                lost = True
                 output.note(f"mato: {new.reason}; waiting for it")
 
 

@@ -15,10 +15,10 @@ from mato.client import quick
 from mato.client.start import start as start_daemon
 from mato.config.paths import Paths
 from mato.protocol import faults, methods
-from mato.protocol.frames import LIMIT_BYTES, EventFrame
-from mato.protocol.version import PROTOCOL
+from mato.protocol.frames import LIMIT_BYTES, EventFrame, Goodbye
+from mato.protocol.version import PROTOCOL, READABLE, older, read_only
 from mato.rpc import framing, message
-from mato_sessions.errors import DaemonError, UsageError
+from mato_sessions.errors import DaemonError, ReadOnly, UsageError, VersionMismatch
 
 HEARD_FRAMES = 64
 """Frames kept until they are read; then the socket is not read either, and the daemon waits."""
@@ -38,8 +38,9 @@ class Client(asyncio.Protocol):
     Who subscribes must go on reading `frames`: answers to requests come behind them.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, protocol: int = PROTOCOL) -> None:
         self._name = name
+        self._protocol = protocol
         self._transport: asyncio.Transport
         self._buffer = bytearray()
         self._answers: dict[int, asyncio.Future[msgspec.Raw]] = {}
@@ -48,25 +49,42 @@ class Client(asyncio.Protocol):
         self._came = asyncio.Event()
         self._closed = asyncio.Event()
         self._lost: DaemonError | None = None
-        self._goodbye: DaemonError | None = None
+        self._goodbye: Goodbye | None = None
+        self.read_only = ""
+        """Why nothing can be changed over this connection; "" where all can be asked."""
         self.welcome: methods.Welcome
 
     @classmethod
     async def connect(cls, paths: Paths, client: str = "client", start: bool = True) -> Client:
         """A connection to the daemon of `paths`, which is started when there is none.
 
+        With one that speaks an older protocol the connection is `read_only`.
+
         Raises:
             DaemonError: there is none (`start=False`), or it did not start.
-            VersionMismatch: it speaks another protocol.
+            VersionMismatch: it speaks a newer protocol.
         """
         try:
-            connection = await cls._open(paths, client)
+            return await cls._speaking(PROTOCOL, paths, client, start)
+        except VersionMismatch as refusal:
+            for protocol in older():
+                try:
+                    return await cls._speaking(protocol, paths, client, start)
+                except VersionMismatch:
+                    continue
+            # It speaks none of the older ones, so it is newer: its own sentence holds.
+            raise refusal
+
+    @classmethod
+    async def _speaking(cls, protocol: int, paths: Paths, client: str, start: bool) -> Client:
+        try:
+            connection = await cls._open(paths, client, protocol)
         except OSError as error:
             if not start:
                 raise quick.none_running(error) from error
             await asyncio.to_thread(start_daemon, paths)
             try:
-                connection = await cls._open(paths, client)
+                connection = await cls._open(paths, client, protocol)
             except OSError as again:
                 raise quick.none_running(again) from again
         try:
@@ -77,16 +95,16 @@ class Client(asyncio.Protocol):
         return connection
 
     @classmethod
-    async def _open(cls, paths: Paths, name: str) -> Client:
+    async def _open(cls, paths: Paths, name: str, protocol: int) -> Client:
         loop = asyncio.get_running_loop()
         place = os.fspath(paths.socket)
-        _, connection = await loop.create_unix_connection(lambda: cls(name), place)
+        _, connection = await loop.create_unix_connection(lambda: cls(name, protocol), place)
         return connection
 
     @property
-    def said_goodbye(self) -> bool:
-        """Whether the daemon ended the connection on purpose."""
-        return self._goodbye is not None
+    def goodbye(self) -> Goodbye | None:
+        """What the daemon said when it ended the connection on purpose."""
+        return self._goodbye
 
     async def __aenter__(self) -> Client:
         return self
@@ -130,8 +148,11 @@ class Client(asyncio.Protocol):
 
         Raises:
             DaemonError: the connection is lost.
+            ReadOnly: the daemon is older, and the request would change something.
             UsageError: a text in it cannot be sent.
         """
+        if self.read_only and request.method not in READABLE:
+            raise ReadOnly(self.read_only)
         if self._lost is not None:
             raise DaemonError(str(self._lost))
         self._number += 1
@@ -174,7 +195,7 @@ class Client(asyncio.Protocol):
         return sign
 
     async def _shake_hands(self) -> None:
-        hello = methods.Hello(protocol=PROTOCOL, mato=__version__, client=self._name)
+        hello = methods.Hello(protocol=self._protocol, mato=__version__, client=self._name)
         try:
             async with asyncio.timeout(quick.ANSWER_S):
                 self.welcome = await self.request(hello)
@@ -182,13 +203,17 @@ class Client(asyncio.Protocol):
             raise DaemonError(
                 "the daemon does not answer; `mato daemon restart` starts a new one"
             ) from error
+        self.read_only = read_only(self.welcome.mato[:40], self._protocol)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(self._goodbye or DaemonError("lost the daemon; try again"))
+        reason = "lost the daemon; try again"
+        if self._goodbye is not None:
+            reason = f"the daemon said goodbye: {self._goodbye.reason}"
+        self._end(DaemonError(reason))
         self._closed.set()
 
     def data_received(self, data: bytes) -> None:
@@ -229,8 +254,7 @@ class Client(asyncio.Protocol):
             return
         incoming = message.decode(memoryview(frame)[1:])
         if incoming.method == "goodbye":
-            reason = msgspec.json.decode(incoming.params, type=dict[str, str]).get("reason", "")
-            self._goodbye = DaemonError(f"the daemon said goodbye: {reason}")
+            self._goodbye = msgspec.json.decode(incoming.params, type=Goodbye)
         elif incoming.method == "heartbeat":
             self._hear(Heartbeat())
         elif incoming.method is None:
@@ -248,7 +272,7 @@ class Client(asyncio.Protocol):
             waiting.set_result(incoming.result)
         else:
             fault = incoming.error
-            waiting.set_exception(faults.error_of(fault.code, fault.message))
+            waiting.set_exception(faults.told(fault.code, fault.message, self.read_only))
 
     def _give_up(self, reason: str) -> None:
         self._end(DaemonError(reason))

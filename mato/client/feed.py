@@ -11,7 +11,7 @@ from mato.bus import is_fact
 from mato.client.connection import Client
 from mato.config.paths import Paths
 from mato.protocol.frames import HEARTBEAT_S, EventFrame
-from mato.protocol.methods import Request, Subscribe, Welcome
+from mato.protocol.methods import Request, Shutdown, Subscribe, Welcome
 from mato_sessions import codec
 from mato_sessions.errors import DaemonError, MatoError, VersionMismatch
 from mato_sessions.events import Event
@@ -19,8 +19,21 @@ from mato_sessions.pieces import Piece
 
 SILENCE_S = 3 * HEARTBEAT_S
 """After so long without a heartbeat the daemon counts as gone."""
-_FIRST_DELAY_S = 0.1
+SUCCESSOR_S = 20.0
+"""A successor that was announced and has not come by then is started from here."""
+_QUICK_S = 6.0
+_QUICK_DELAY_S = 0.25
 _LONGEST_DELAY_S = 5.0
+
+
+def delay_s(lost_s: float) -> float:
+    """How long to wait before the next try, when there has been no connection for `lost_s`.
+
+    Short while a restart may be under way, then longer and longer.
+    """
+    if lost_s < _QUICK_S:
+        return min(0.1 + lost_s / 10, _QUICK_DELAY_S)
+    return min(lost_s / _QUICK_S * _QUICK_DELAY_S, _LONGEST_DELAY_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,8 @@ class Disconnected:
     """Nothing comes any more, and why. The feed goes on trying."""
 
     reason: str
+    restarts: bool = False
+    """The daemon is being restarted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,7 @@ class Feed:
         self._followed = dict(sessions or {})
         self._facts: dict[str, int] = {}
         self._connection: Client | None = None
+        self._restarts = False
 
     @property
     def connected(self) -> bool:
@@ -104,28 +120,45 @@ class Feed:
             raise DaemonError("not connected to the daemon; it is being tried again")
         return await self._connection.request(request)
 
+    async def restart(self) -> None:
+        """Have the daemon end in good order; the reader of `news` then starts its successor.
+
+        Raises:
+            MatoError: as `request`.
+        """
+        self._restarts = True
+        try:
+            await self.request(Shutdown(restart=True))
+        except MatoError:
+            self._restarts = False
+            raise
+
     async def news(self) -> AsyncGenerator[News]:
         """Everything that comes, for ever; one reader. Close it to close the connection.
 
         A daemon that died is started again. One that said goodbye (it was stopped) is only waited
-        for: who stopped it decides when it runs again.
+        for: who stopped it decides when it runs again. One that restarts is waited for too, and
+        started when its successor does not come.
 
         Raises:
-            VersionMismatch: the daemon that runs now is another version; no use in trying again.
+            VersionMismatch: the daemon that runs now is newer; no use in trying again.
         """
-        start = True
-        delay_s = _FIRST_DELAY_S
+        now_s = asyncio.get_running_loop().time
+        start, restarts, lost_at_s = True, False, now_s()
         while True:
+            lost_s = now_s() - lost_at_s
             try:
-                client = await Client.connect(self._paths, self._name, start=start)
+                client = await Client.connect(
+                    self._paths, self._name, start=start or (restarts and lost_s > SUCCESSOR_S)
+                )
             except VersionMismatch:
                 raise
             except MatoError as error:  # of the connection, or of a daemon that could not start
-                yield Disconnected(str(error))
-                await asyncio.sleep(delay_s)
-                delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+                yield Disconnected(str(error), restarts)
+                await asyncio.sleep(delay_s(now_s() - lost_at_s))
                 continue
             reason: str
+            heard = False
             try:
                 self._connection = client
                 self._subscribe()
@@ -133,7 +166,7 @@ class Feed:
                 while True:
                     async with asyncio.timeout(SILENCE_S):
                         sign = await client.sign()
-                    delay_s = _FIRST_DELAY_S
+                    heard = True
                     if isinstance(sign, EventFrame):
                         yield self._sift(sign)
             except TimeoutError:
@@ -142,11 +175,15 @@ class Feed:
                 reason = str(error)
             finally:
                 self._connection = None
-                start = not client.said_goodbye
+                farewell = client.goodbye
                 await client.close()
-            yield Disconnected(reason)
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+            start = farewell is None or self._restarts
+            restarts = self._restarts or (farewell is not None and farewell.restart)
+            self._restarts = False
+            if heard:
+                lost_at_s = now_s()
+            yield Disconnected(reason, restarts)
+            await asyncio.sleep(delay_s(now_s() - lost_at_s))
 
     def _subscribe(self) -> None:
         if self._connection is not None:

@@ -12,8 +12,8 @@ import struct
 
 from mato import __version__
 from mato.protocol import faults
-from mato.protocol.version import PROTOCOL
-from mato_sessions.errors import DaemonError, NoDaemon
+from mato.protocol.version import PROTOCOL, READABLE, older, read_only
+from mato_sessions.errors import DaemonError, NoDaemon, ReadOnly, VersionMismatch
 
 TYPE_CHECKING = False  # `typing` costs 4 ms
 if TYPE_CHECKING:
@@ -44,18 +44,49 @@ def request(
         timeout_s: longest silence after the handshake; None: wait as long as it takes.
 
     Raises:
+        ReadOnly: the daemon speaks an older protocol, and `method` would change something.
         MatoError: as the daemon answered it, or a `DaemonError` when there is none to ask.
     """
-    hello = {"protocol": PROTOCOL, "mato": __version__, "client": client}
-    # Both in one write: the handshake costs no round trip of its own.
-    both = _message(0, "hello", hello) + _message(1, method, params)
+    try:
+        return _ask(paths, PROTOCOL, client, method, params, start, timeout_s)
+    except VersionMismatch as refusal:
+        for protocol in older():
+            try:
+                return _ask(paths, protocol, client, method, params, start, timeout_s)
+            except ReadOnly:
+                raise
+            except VersionMismatch:
+                continue
+        # It speaks none of the older ones, so it is newer: its own sentence holds.
+        raise refusal
+
+
+def _ask(
+    paths: Paths,
+    protocol: int,
+    client: str,
+    method: str,
+    params: dict[str, Any],
+    start: bool,
+    timeout_s: float | None,
+) -> dict[str, Any]:
+    """The answer of a daemon that speaks `protocol`."""
+    hello = _message(0, "hello", {"protocol": protocol, "mato": __version__, "client": client})
+    asked = _message(1, method, params)
     with _connect(paths, start) as connection:
         try:
             connection.settimeout(ANSWER_S)
-            connection.sendall(both)
-            _answer(connection, 0)
+            # Both in one write: the handshake costs no round trip of its own. But a daemon that
+            # may only be looked at is not sent what would change something.
+            connection.sendall(hello + asked if protocol == PROTOCOL else hello)
+            welcome = _answer(connection, 0)
+            sentence = read_only(str(welcome["mato"])[:40], protocol)
+            if sentence:
+                if method not in READABLE:
+                    raise ReadOnly(sentence)
+                connection.sendall(asked)
             connection.settimeout(timeout_s)
-            return _answer(connection, 1)
+            return _answer(connection, 1, sentence)
         except TimeoutError as error:
             raise DaemonError(
                 "the daemon does not answer; `mato daemon restart` starts a new one"
@@ -98,7 +129,7 @@ def _message(number: int, method: str, params: dict[str, Any]) -> bytes:
     return _LENGTH.pack(len(payload)) + payload
 
 
-def _answer(connection: socket.socket, number: int) -> dict[str, Any]:
+def _answer(connection: socket.socket, number: int, sentence: str = "") -> dict[str, Any]:
     while True:
         (size,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
         if not 1 <= size <= _LARGEST_BYTES:
@@ -114,7 +145,7 @@ def _answer(connection: socket.socket, number: int) -> dict[str, Any]:
         if "method" in message or message.get("id") not in (number, None):
             continue
         if error := message.get("error"):
-            raise faults.error_of(error["code"], error["message"])
+            raise faults.told(error["code"], error["message"], sentence)
         return message.get("result") or {}
 
 

@@ -18,18 +18,24 @@ START_S = 45.0
 """Longer than a daemon waits for a deaf predecessor to end."""
 
 
-def start(paths: Paths, env: Mapping[str, str] | None = None, *, resume: bool = True) -> bool:
+def start(
+    paths: Paths,
+    env: Mapping[str, str] | None = None,
+    *,
+    resume: bool = True,
+    module: str = "mato.daemon",
+) -> bool:
     """Start the daemon and return once it serves; False when another one serves already.
 
     It gets a session of its own, outlives this process and its terminal, and never sees this
     process's working folder as a place to import from. `env`: its environment, else this one's.
-    `resume` False: agents that were in the middle of a turn stay paused.
+    `resume` False: agents that were in the middle of a turn stay paused. `module`: what is run.
 
     Raises:
         MatoError: it did not start; error and message are the daemon's own.
     """
     places = (paths.config, paths.state, paths.cache, paths.runtime)
-    command = [sys.executable, "-P", "-m", "mato.daemon", *map(os.fspath, places)]
+    command = [sys.executable, "-P", "-m", module, *map(os.fspath, places)]
     if not resume:
         command.append("--no-resume")
     reading, writing = os.pipe2(os.O_CLOEXEC)

@@ -13,7 +13,7 @@ from mato import __version__
 from mato.daemon.log import logger
 from mato.daemon.subscription import Subscription
 from mato.protocol import faults
-from mato.protocol.frames import HEARTBEAT_S, LIMIT_BYTES
+from mato.protocol.frames import HEARTBEAT_S, LIMIT_BYTES, Goodbye
 from mato.protocol.methods import METHODS, Hello, Request, Subscribe, Welcome
 from mato.protocol.version import PROTOCOL
 from mato.rpc import framing, message
@@ -92,11 +92,11 @@ class Connection:
         if reason != "closed":
             logger.info("%s: %s", self._name, reason)
 
-    async def goodbye(self, reason: str) -> None:
+    async def goodbye(self, farewell: Goodbye) -> None:
         """Tell the client why the connection ends; who does not take it at once is not told."""
         try:
             async with asyncio.timeout(0.5):
-                await self._send(message.notification("goodbye", {"reason": reason}))
+                await self._send(message.notification("goodbye", farewell))
         except (TimeoutError, OSError, _Ended):
             return
 

@@ -165,7 +165,7 @@ async def _leave(
     if failure is None:
         logger.info("stops")
         await agents.suspend()
-        await front.close(RESTARTS if restart else "the daemon was stopped")
+        await front.close(RESTARTS if restart else "the daemon was stopped", restart)
     else:
         logger.error("the journal stopped: %s", failure)
         await agents.cut()

@@ -9,6 +9,7 @@ import socket
 from mato.config.paths import Paths, private
 from mato.daemon.connection import Connection, Desk
 from mato.daemon.log import logger
+from mato.protocol.frames import Goodbye
 from mato.rpc import peer
 from mato_sessions.errors import DaemonError
 
@@ -61,12 +62,13 @@ class Server:
         if self._accepting is not None:
             self._accepting.cancel()
 
-    async def close(self, reason: str) -> None:
-        """Say goodbye to everyone and end their connections."""
+    async def close(self, reason: str, restart: bool = False) -> None:
+        """Say goodbye to everyone and end their connections. `restart`: a successor follows."""
+        farewell = Goodbye(reason, restart)
         self.stop_accepting()
         async with asyncio.TaskGroup() as farewells:
             for connection in tuple(self._connections):
-                farewells.create_task(connection.goodbye(reason))
+                farewells.create_task(connection.goodbye(farewell))
         for task in tuple(self._connections.values()):
             task.cancel()
 

@@ -30,3 +30,10 @@ def code_of(error: errors.MatoError) -> int:
 def error_of(code: int, message: str) -> errors.MatoError:
     """The error that `code` stands for; unknown codes become a `DaemonError`."""
     return CODES.get(code, errors.DaemonError)(message)
+
+
+def told(code: int, message: str, read_only: str) -> errors.MatoError:
+    """As `error_of`; what an older daemon does not know yet is said with `read_only`."""
+    if read_only and code == METHOD_NOT_FOUND:
+        return errors.ReadOnly(read_only)
+    return error_of(code, message)

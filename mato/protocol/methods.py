@@ -47,6 +47,7 @@ class Hello(Request, frozen=True, kw_only=True):
 
     method: ClassVar[str] = "hello"
     Result: ClassVar[Any] = Welcome
+    observes: ClassVar[bool] = True
 
     protocol: int
     mato: str
@@ -101,6 +102,7 @@ NewSession.Result = NewSessionResult
 
 class ListSessions(Request, frozen=True, kw_only=True):
     method: ClassVar[str] = "session.list"
+    observes: ClassVar[bool] = True
 
 
 class ListSessionsResult(msgspec.Struct, frozen=True):
@@ -201,6 +203,7 @@ class Wait(Request, frozen=True, kw_only=True):
     """Wait until an agent (or every agent of the session) is in a state."""
 
     method: ClassVar[str] = "agent.wait"
+    observes: ClassVar[bool] = True
 
     session: str
     agent: str = ""

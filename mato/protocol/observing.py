@@ -13,6 +13,7 @@ from mato_sessions.events.permission import Decision
 
 class Inbox(Request, frozen=True, kw_only=True):
     method: ClassVar[str] = "inbox.list"
+    observes: ClassVar[bool] = True
 
 
 class InboxResult(msgspec.Struct, frozen=True):
@@ -40,6 +41,7 @@ class Events(Request, frozen=True, kw_only=True):
     """Events of a session, as lines of `codec.to_json_line`."""
 
     method: ClassVar[str] = "journal.events"
+    observes: ClassVar[bool] = True
 
     session: str
     after: int = 0
@@ -62,6 +64,7 @@ class Blob(Request, frozen=True, kw_only=True):
     """Content by hash (a whole tool output); UTF-8 with replacement."""
 
     method: ClassVar[str] = "journal.blob"
+    observes: ClassVar[bool] = True
 
     sha256: str
 
@@ -82,6 +85,7 @@ class Subscribe(Request, frozen=True, kw_only=True):
     """
 
     method: ClassVar[str] = "subscribe"
+    observes: ClassVar[bool] = True
 
     position: int | None = None
     """None: no facts of other sessions."""
@@ -93,6 +97,7 @@ class Profiles(Request, frozen=True, kw_only=True):
     """The agent profiles that can be started in a folder."""
 
     method: ClassVar[str] = "profile.list"
+    observes: ClassVar[bool] = True
 
     cwd: str = ""
 
@@ -120,6 +125,7 @@ Profiles.Result = ProfilesResult
 
 class Status(Request, frozen=True, kw_only=True):
     method: ClassVar[str] = "daemon.status"
+    observes: ClassVar[bool] = True
 
 
 class StatusResult(msgspec.Struct, frozen=True):

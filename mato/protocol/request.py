@@ -12,3 +12,5 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     method: ClassVar[str]
     Result: ClassVar[Any] = None
+    observes: ClassVar[bool] = False
+    """It changes nothing, so that a daemon of an older protocol may be asked it."""

@@ -24,8 +24,12 @@ END_S = 15.0
 class Daemon:
     """A daemon under test. `begin` and the ends may be called again and again."""
 
-    def __init__(self, home: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, env: Mapping[str, str] | None = None, module: str = "mato.daemon"
+    ) -> None:
         self.home = home
+        self.module = module
+        """What `begin` runs; `mato.testing.older` is a daemon of the oldest protocol."""
         self.env = {**os.environ, **(env or {}), "MATO_HOME": str(home)}
         """For the daemon and for commands that should find it."""
         self.paths: Paths = find(self.env)
@@ -34,7 +38,7 @@ class Daemon:
 
     async def begin(self) -> None:
         """Start it and wait until it serves."""
-        await asyncio.to_thread(start, self.paths, self.env)
+        await asyncio.to_thread(start, self.paths, self.env, module=self.module)
         async with await self.client("probe") as client:
             self.pid = client.welcome.pid
 
@@ -74,13 +78,15 @@ class Daemon:
 
 
 @asynccontextmanager
-async def running(home: Path, env: Mapping[str, str] | None = None) -> AsyncGenerator[Daemon]:
+async def running(
+    home: Path, env: Mapping[str, str] | None = None, module: str = "mato.daemon"
+) -> AsyncGenerator[Daemon]:
     """A daemon that serves; afterwards it is ended, and nothing of it may be left.
 
     Raises:
         AssertionError: a child's record or the socket was left behind.
     """
-    daemon = Daemon(home, env)
+    daemon = Daemon(home, env, module)
     await daemon.begin()
     try:
         yield daemon

@@ -261,7 +261,7 @@ class MatoApp(App[int]):
         return self.reading.store.session, self.workspace.desk.windows
 
     async def _arrange(self, session: str, windows: tuple[WindowNode, ...]) -> None:
-        await self.asking.send(Arrange(session=session, windows=windows))
+        await self.asking.keep(Arrange(session=session, windows=windows))
 
     def _arranged(self, windows: tuple[WindowNode, ...]) -> None:
         # What is about to be sent is newer than what comes now.
@@ -341,7 +341,7 @@ class MatoApp(App[int]):
 
     def on_workspace_seen(self, event: Workspace.Seen) -> None:
         session = self.reading.store.session
-        self.in_background(self.asking.send(Looked(session=session, agent=event.agent)))
+        self.in_background(self.asking.keep(Looked(session=session, agent=event.agent)))
 
     def on_sidebar_wanted(self, event: Sidebar.Wanted) -> None:
         self.go_to(event.session, event.agent)

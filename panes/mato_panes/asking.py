@@ -9,7 +9,7 @@ from typing import Any
 from mato.protocol.methods import Profiles, ProfileSummary, Request
 from mato_panes.feed import Link
 from mato_sessions.catalog import AgentSummary
-from mato_sessions.errors import MatoError
+from mato_sessions.errors import MatoError, ReadOnly
 
 
 class Asking:
@@ -41,6 +41,22 @@ class Asking:
     async def send(self, request: Request) -> None:
         """Have it done; a refusal is shown, and nothing else follows from it."""
         await self.accepted(request)
+
+    async def keep(self, request: Request) -> None:
+        """As `send`; but that a daemon which is only looked at keeps nothing is no news."""
+        try:
+            await self._link.request(request)
+        except ReadOnly:
+            return
+        except MatoError as error:
+            self._refused(str(error))
+
+    async def restart(self) -> None:
+        """Have the daemon replaced by one of this Mato."""
+        try:
+            await self._link.restart()
+        except MatoError as error:
+            self._refused(str(error))
 
     async def profiles(self, cwd: str) -> tuple[ProfileSummary, ...]:
         """What can be started in the folder."""

@@ -76,6 +76,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("kill_agent", "End the agent; the record stays", "Agents", ("X",)),
     Binding("pick_session", "Choose a session", "Session", ("s",)),
     Binding("rename_session", "Rename the session", "Session", ("$",)),
+    Binding("restart_daemon", "Restart the daemon; all is as before", "Session", ("R",)),
     Binding("detach", "Detach; all agents go on", "Session", ("d",), direct=("ctrl+q",)),
     Binding("palette", "Palette of all commands", "Screen", (":",), direct=("ctrl+p",)),
     Binding("help", "Help", "Screen", ("?",)),

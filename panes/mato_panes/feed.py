@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 from mato.client.feed import Arrived, Connected, Disconnected, News
 from mato.protocol.methods import Request
+from mato.protocol.version import read_only
+from mato_panes.connection import CONNECTED, Connection
 from mato_panes.store import Overview, SessionStore
+from mato_panes.widgets.states import RUNNING
 from mato_sessions.events.session import SessionArranged, WindowNode
 
 
@@ -20,6 +23,8 @@ class Link(Protocol):
     def unfollow(self, session: str) -> None: ...
 
     async def request(self, request: Request) -> Any: ...
+
+    async def restart(self) -> None: ...
 
     def news(self) -> AsyncGenerator[News]: ...
 
@@ -39,12 +44,20 @@ class Reading:
         """`changed` is called after each arrival, `arranged` with the windows of the session."""
         self.overview = overview
         self.store = SessionStore(session)
-        self.offline = ""
-        """Why there is no connection; "" while there is one."""
+        self.connection = CONNECTED
         self._link = link
         self._news: AsyncGenerator[News] | None = None
         self._changed = changed
         self._arranged = arranged
+
+    def at_work(self) -> list[str]:
+        """Names of the agents, of all sessions, that have a turn."""
+        return [
+            agent.name
+            for session in self.overview.sessions.values()
+            for agent in session.agents
+            if agent.state in RUNNING
+        ]
 
     def attach(self, session: str) -> None:
         """Read this session in full instead of the one before."""
@@ -90,10 +103,11 @@ class Reading:
 
     def _take(self, news: News) -> None:
         match news:
-            case Connected():
-                self.offline = ""
-            case Disconnected(reason=reason):
-                self.offline = reason or "no connection"
+            case Connected(welcome=welcome):
+                why = read_only(welcome.mato[:40], welcome.protocol)
+                self.connection = Connection(read_only=why)
+            case Disconnected(reason=reason, restarts=restarts):
+                self.connection = Connection(reason or "no connection", restarts)
             case Arrived():
                 self._fold(news)
 

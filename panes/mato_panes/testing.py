@@ -25,13 +25,15 @@ from mato.protocol.methods import (
     Reconfigure,
     RenameSession,
     Request,
+    Shutdown,
     Spawn,
     Stop,
     Welcome,
 )
+from mato.protocol.version import PROTOCOL, READABLE, read_only
 from mato_sessions.catalog import Catalog
 from mato_sessions.clock import ManualClock
-from mato_sessions.errors import MatoError
+from mato_sessions.errors import MatoError, ReadOnly
 from mato_sessions.events import (
     AgentExited,
     AgentReconfigured,
@@ -70,6 +72,8 @@ class FakeDaemon:
         """Raised instead of the next answer."""
         self.blobs: dict[str, str] = {}
         self.events: dict[str, list[Event]] = {}
+        self.protocol = PROTOCOL
+        """That it speaks from the next connection on."""
         self._position = 0
         self._followed: dict[str, int] = {}
         self._news: asyncio.Queue[News] = asyncio.Queue()
@@ -111,11 +115,12 @@ class FakeDaemon:
         """Live pieces, as one arrival."""
         self._news.put_nowait(Arrived((), (), pieces, self._position))
 
-    def lose(self, reason: str = "lost the daemon") -> None:
-        self._news.put_nowait(Disconnected(reason))
+    def lose(self, reason: str = "lost the daemon", *, restarts: bool = False) -> None:
+        self._news.put_nowait(Disconnected(reason, restarts))
 
     def come_back(self) -> None:
-        self._news.put_nowait(Connected(Welcome(1, "test", 1, 1, self._position)))
+        welcome = Welcome(self.protocol, "0.1.0", 1, 1, self._position)
+        self._news.put_nowait(Connected(welcome))
 
     def open_session(self, session: str, name: str = "", cwd: str = "/home/ada/parser") -> None:
         self.emit(
@@ -175,15 +180,23 @@ class FakeDaemon:
         while True:
             yield await self._news.get()
 
+    async def restart(self) -> None:
+        await self.request(Shutdown(restart=True))
+
     async def request(self, request: Request) -> Any:
         self.asked.append(request)
         if self.refusal is not None:
             refusal, self.refusal = self.refusal, None
             raise refusal
+        why = read_only("0.1.0", self.protocol)
+        if why and request.method not in READABLE:
+            raise ReadOnly(why)
         return self._answer(request)
 
     def _answer(self, request: Request) -> Any:
         match request:
+            case Shutdown():
+                self.lose("the daemon restarts", restarts=request.restart)
             case Arrange():
                 self.emit(request.session, SessionArranged(windows=request.windows))
             case RenameSession():

@@ -9,6 +9,7 @@
     ├── DaemonError               the daemon cannot be reached or started        exit 4
     │   ├── NoDaemon              none runs
     │   └── VersionMismatch       client and daemon speak different versions
+    │       └── ReadOnly          the daemon is older: it can be watched, not told
     ├── TimedOut                  a wait that the caller limited                 exit 5
     ├── JournalError              the record cannot be read or written           exit 6
     │   ├── JournalLocked         another daemon owns it
@@ -61,6 +62,10 @@ class NoDaemon(DaemonError):
 
 class VersionMismatch(DaemonError):
     """Client and daemon speak different protocol versions."""
+
+
+class ReadOnly(VersionMismatch):
+    """The daemon speaks an older protocol: what would change something is not asked of it."""
 
 
 class TimedOut(MatoError):

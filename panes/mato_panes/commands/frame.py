@@ -5,6 +5,8 @@ from __future__ import annotations
 from mato.protocol.methods import RenameSession
 from mato_panes import palette
 from mato_panes.commands.group import Group
+from mato_panes.rendering import words
+from mato_panes.screens.confirm import Confirm
 from mato_panes.screens.help import Help
 from mato_panes.screens.picker import Picker
 from mato_panes.screens.rename import Rename
@@ -28,6 +30,23 @@ class Frame(Group):
         name = await self.app.ask(Rename("Name of the session", session.name))
         if name is not None:
             await self.app.asking.accepted(RenameSession(session=session.id, name=name))
+
+    async def restart_daemon(self) -> None:
+        reading = self.work.reading
+        working = reading.at_work()
+        if reading.connection.read_only and working:
+            # An older daemon may cut their turns for good.
+            names = ", ".join(working)
+            self.work.say(f"not yet: {names} at work; an older daemon is restarted when all idle")
+            return
+        text = reading.connection.read_only.partition(";")[0] or "The daemon is this Mato's own."
+        if working:
+            text += f"\n{words.counted(len(working), 'agent')} at work: the next daemon goes on."
+        else:
+            text += "\nNo agent is at work."
+        answers = {"y": "restart it; everything comes back as it is", "n": "leave it"}
+        if await self.app.ask(Confirm("Restart the daemon?", text, answers)) == "y":
+            await self.app.asking.restart()
 
     async def detach(self) -> None:
         await self.app.leave()

@@ -320,9 +320,9 @@ class Workspace(Screen[None]):
             armed=self.armed,
             note=note,
             note_role=role,
-            offline=self.reading.offline,
+            connection=self.reading.connection,
             mouse=self.mouse,
-            help=f"{self._prefix} ?",
+            prefix=self._prefix,
         )
         sessions = self.reading.overview.sessions.values()
         return with_facts(bar, sessions, self.session, self.focused_agent, self.desk.windows)

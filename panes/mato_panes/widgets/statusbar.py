@@ -12,11 +12,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mato.text import display
+from mato_panes.bindings import shortest
+from mato_panes.connection import CONNECTED, Connection
 from mato_panes.layout import tree
 from mato_panes.rendering import words
 from mato_panes.rendering.line import Line, Role, Span, cells, clip, fit
 from mato_panes.widgets import paint
-from mato_panes.widgets.states import GLYPHS, most_urgent
+from mato_panes.widgets.states import GLYPHS, RUNNING, most_urgent
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.events.agent import AgentState
 from mato_sessions.events.session import WindowNode
@@ -65,11 +67,10 @@ class Bar:
     note: str = ""
     """One sentence that takes the place of the windows for a moment."""
     note_role: Role = "text"
-    offline: str = ""
-    """Why there is no connection."""
+    connection: Connection = CONNECTED
     mouse: bool = True
-    help: str = ""
-    """Keys that show the help."""
+    prefix: str = ""
+    """What the keys that the bar names begin with."""
 
 
 def with_facts(
@@ -192,8 +193,10 @@ class StatusBar(Widget):
         """From the most to the least important; what has no room is left out."""
         bar = self.bar
         parts: list[Line] = []
-        if bar.offline:
-            parts.append((("◌ disconnected, reconnecting …", "warning"),))
+        at_work = any(state in RUNNING for state in bar.states)
+        key = self._key("restart_daemon")
+        if said := bar.connection.line(key, room - 2, at_work=at_work):
+            parts.append(said)
         counts = Counter(bar.states)
         if waiting := counts["blocked"]:
             word = "waits" if waiting == 1 else "wait"
@@ -215,8 +218,8 @@ class StatusBar(Widget):
             parts.append((*model, (f" ({source})", "dim")) if source else model)
         if bar.cost_usd is not None:
             parts.append(((words.cost(bar.cost_usd), "dim"),))
-        if bar.help:
-            parts.append(((display(bar.help, newline=False), "key"), (" help", "dim")))
+        if bar.prefix:
+            parts.append((self._key("help"), (" help", "dim")))
         kept: Line = ((" ", "text"),)
         for part in parts:
             longer: Line = (*part, ("  ", "text"), *kept) if cells(kept) > 1 else (*part, *kept)
@@ -224,6 +227,9 @@ class StatusBar(Widget):
                 break
             kept = longer
         return kept
+
+    def _key(self, command: str) -> Span:
+        return display(shortest(command, self.bar.prefix), newline=False), "key"
 
     def on_click(self, event: events.Click) -> None:
         for start, end, window in self._places:

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from mato.protocol import methods as m
+from mato.protocol.version import PROTOCOL
+from mato.rpc import message
 from mato.testing.daemon import Daemon
 
 HOSTILE: list[Any] = [
@@ -31,7 +33,7 @@ HOSTILE: list[Any] = [
     ),
     *(None, 0, -1, 1e308, 2**70, [], {}, True, ["x"] * 100, {"a": {"b": [{}]}}),
 ]
-HELLO = b'J{"jsonrpc":"2.0","id":0,"method":"hello","params":{"protocol":1,"mato":"","client":""}}'
+HELLO = b"J" + message.request(0, "hello", {"protocol": PROTOCOL, "mato": "", "client": ""})
 LAST = b'J{"jsonrpc":"2.0","id":"last","method":"daemon.status","params":{}}'
 NESTED = b'{"jsonrpc":"2.0","id":1,"method":"session.arrange","params":' + b"[" * 100_000
 

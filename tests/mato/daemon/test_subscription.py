@@ -17,6 +17,7 @@ from mato.bus import RING_EVENTS
 from mato.client.connection import Client
 from mato.protocol import methods as m
 from mato.protocol.frames import EventFrame
+from mato.protocol.version import PROTOCOL
 from mato.testing.daemon import Daemon
 from mato_sessions.codec import unpack
 from mato_sessions.errors import DaemonError
@@ -249,7 +250,7 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_harms_nobody(
         await loop.sock_connect(slow, str(daemon.paths.socket))
         for number, request in enumerate(
             [
-                m.Hello(protocol=1, mato="0", client="slow"),
+                m.Hello(protocol=PROTOCOL, mato="0", client="slow"),
                 m.Subscribe(sessions={new.session: 0}),
             ]
         ):

@@ -17,9 +17,10 @@ import pytest
 
 from mato.client.connection import Client
 from mato.protocol.methods import ListSessions, NewSession, Status
+from mato.protocol.version import PROTOCOL
 from mato.testing.daemon import Daemon, running
 
-HELLO = {"protocol": 1, "mato": "0", "client": "raw"}
+HELLO = {"protocol": PROTOCOL, "mato": "0", "client": "raw"}
 
 
 class Raw:
@@ -72,7 +73,7 @@ async def test_another_protocol_gets_a_sentence_with_both_versions(daemon: Daemo
     raw = await Raw.connect(daemon, hello=False)
     answer = await raw.ask("hello", {**HELLO, "protocol": 99, "mato": "9.9"})
     assert answer["error"]["code"] == 8
-    for part in ("99", "mato 9.9", "speaks 1", "mato daemon restart"):
+    for part in ("99", "mato 9.9", f"speaks {PROTOCOL}", "mato daemon restart"):
         assert part in answer["error"]["message"]
     assert await raw.is_closed()
 
