@@ -157,6 +157,26 @@ def test_a_turn_that_the_daemon_s_end_has_cut_is_marked_and_goes_on(
     assert [e["body"]["reason"] for e in seen] == ["cancelled", "end_turn"]
 
 
+def test_a_restart_from_elsewhere_is_lived_through_without_a_key(machine: Machine) -> None:
+    session = begin(machine, upto=200)
+    terminal = machine.open("attach", session)
+    terminal.wait(reached(20))
+    before = machine.json("daemon", "status")
+    machine.run("daemon", "restart")
+    after = machine.json("daemon", "status")
+    assert (after["epoch"], after["pid"]) != (before["epoch"], before["pid"])
+    terminal.wait_gone("disconnected")
+    assert b"the daemon restarts" in terminal.raw()
+    machine.run("send", session, "hello")
+    terminal.wait("Hello again.")
+    end(machine, session)
+    fresh = machine.open("attach", session)
+    fresh.wait("Hello again.")
+    told_now, told_anew = told(terminal.screen()), told(fresh.screen())
+    assert told_now
+    assert told_now == told_anew, "what was watched is what is on record"
+
+
 def test_two_clients_have_their_own_size_and_scroll(machine: Machine) -> None:
     session = begin(machine, upto=120, rate=30)
     small = machine.open("attach", session, size=(80, 24))
