@@ -341,7 +341,7 @@ class MatoApp(App[int]):
 
     def on_workspace_seen(self, event: Workspace.Seen) -> None:
         session = self.reading.store.session
-        self.in_background(self.asking.keep(Looked(session=session, agent=event.agent)))
+        self.in_background(self.asking.send(Looked(session=session, agent=event.agent)))
 
     def on_sidebar_wanted(self, event: Sidebar.Wanted) -> None:
         self.go_to(event.session, event.agent)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
+from mato.client.start import start
+from mato.config.paths import find
 from tests.journeys.conftest import Machine, kinds
 
 pytestmark = pytest.mark.journey
@@ -175,6 +177,26 @@ def test_a_restart_from_elsewhere_is_lived_through_without_a_key(machine: Machin
     told_now, told_anew = told(terminal.screen()), told(fresh.screen())
     assert told_now
     assert told_now == told_anew, "what was watched is what is on record"
+
+
+def test_an_older_daemon_is_looked_at_and_restarted_from_the_workspace(machine: Machine) -> None:
+    session = begin(machine, upto=3, rate=0)
+    end(machine, session)
+    machine.run("daemon", "stop")
+    start(find(machine.env), machine.env, "mato.testing.older")
+    terminal = machine.open("attach", session, size=(120, 30))
+    terminal.wait("read-only: an older daemon, ctrl+b R restarts it")
+    assert told(terminal.screen()) == [1, 2, 3]
+    machine.run("send", session, "hello", code=4)
+    terminal.keys("C-b", "R")
+    terminal.wait("Restart the daemon?")
+    terminal.type("y")
+    terminal.wait_gone("Restart the daemon?")
+    terminal.wait(lambda screen: not re.search("read-only|disconnected", screen))
+    assert told(terminal.screen()) == [1, 2, 3]
+    terminal.type("hello")
+    terminal.keys("Enter")
+    terminal.wait("Hello again.")
 
 
 def test_two_clients_have_their_own_size_and_scroll(machine: Machine) -> None:

@@ -330,7 +330,7 @@ class Workspace(Screen[None]):
     def _look(self) -> None:
         """Tell that a person sees the end of a turn: its pane has the focus of all there is."""
         agent = self.focused_agent
-        if agent is None or agent.state != "done":
+        if agent is None or agent.state != "done" or self.reading.connection.read_only:
             return
         end = (agent.id, agent.since_us)
         if app_of(self).app_focus and self.is_active and end != self._seen:
