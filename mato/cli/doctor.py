@@ -11,11 +11,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
 
-from mato.cli import output, target
+from mato import __version__
+from mato.cli import ground, output, target
+from mato.cli.finding import Finding, say
 from mato.config.load import load
 from mato.config.paths import Paths, find
+from mato.daemon import lock
+from mato.processes import same_process
+from mato.protocol.version import differs
+from mato_sessions import filesystems
 from mato_sessions.errors import (
     ConfigError,
     DaemonError,
@@ -23,18 +28,6 @@ from mato_sessions.errors import (
     MatoError,
     UsageError,
 )
-
-LOW_DISK_BYTES = 500 * 1024 * 1024
-MARKS = {"ok": "✓", "note": "·", "fault": "✗"}
-
-
-class Finding(NamedTuple):
-    """What a check found. `fix` says what to do, "" where nothing is to be done."""
-
-    check: str
-    level: Literal["ok", "note", "fault"]
-    text: str
-    fix: str = ""
 
 
 def run(as_json: bool = False) -> int:
@@ -44,9 +37,7 @@ def run(as_json: bool = False) -> int:
         output.say_json([finding._asdict() for finding in findings])
     else:
         for finding in findings:
-            output.say(f"{MARKS[finding.level]} {finding.check:<12} {finding.text}")
-            if finding.fix:
-                output.say(f"{'':14} → {finding.fix}")
+            say(finding)
     return int(any(finding.level == "fault" for finding in findings))
 
 
@@ -105,17 +96,7 @@ def _settings(paths: Paths) -> Iterator[Finding]:
 
 
 def _sqlite(_: Paths) -> Iterator[Finding]:
-    version = sqlite3.sqlite_version_info
-    text = sqlite3.sqlite_version
-    # https://sqlite.org/wal.html, "the WAL-reset bug": needs two connections that write or
-    # checkpoint at once; the daemon has one writer, which alone checkpoints.
-    mended = version >= (3, 51, 3) or (
-        version[:2] in ((3, 44), (3, 50)) and version[2] >= (6 if version[1] == 44 else 7)
-    )
-    if mended:
-        yield Finding("sqlite", "ok", text)
-    else:
-        yield Finding("sqlite", "note", f"{text}: open the journal with other programs read-only")
+    yield ground.sqlite(sqlite3.sqlite_version_info)
 
 
 def _journal(paths: Paths) -> Iterator[Finding]:
@@ -126,22 +107,25 @@ def _journal(paths: Paths) -> Iterator[Finding]:
 
     try:
         asyncio.run(database.inspect(paths.journal, len(database.bundled_migrations())))
+        yield Finding("journal", "ok", str(paths.journal))
+        # One that runs has not stopped yet.
+        if not _runs(paths) and (stop := asyncio.run(ground.last_stop(paths.journal))):
+            yield stop
     except JournalError as error:
         yield Finding("journal", "fault", str(error))
-    else:
-        yield Finding("journal", "ok", str(paths.journal))
+
+
+def _runs(paths: Paths) -> bool:
+    found = lock.holder(paths.lock)
+    return found is not None and same_process(found.pid, found.started)
 
 
 def _disk(paths: Paths) -> Iterator[Finding]:
     place = paths.state
     while not place.exists() and place != place.parent:
         place = place.parent
-    free = shutil.disk_usage(place).free
-    text = f"{free / 1e9:.1f} GB free for the journal"
-    if free < LOW_DISK_BYTES:
-        yield Finding("disk", "fault", text, "free some space; agents cannot work without a record")
-    else:
-        yield Finding("disk", "ok", text)
+    yield ground.filesystem(filesystems.of(place))
+    yield ground.space(shutil.disk_usage(place).free)
 
 
 def _kernel(_: Paths) -> Iterator[Finding]:
@@ -204,7 +188,11 @@ def _daemon(paths: Paths) -> Iterator[Finding]:
             "mato daemon restart" if running else "",
         )
     else:
-        yield Finding("daemon", "ok", f"pid {status['pid']}, {status['agents']} agents")
+        text = f"pid {status['pid']}, {status['agents']} agents"
+        if other := differs(__version__, status["mato"], status["protocol"]):
+            yield Finding("daemon", "note", f"{text}; {other}", "mato daemon restart")
+        else:
+            yield Finding("daemon", "ok", text)
 
 
 def _terminal(_: Paths) -> Iterator[Finding]:
