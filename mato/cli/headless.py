@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -11,10 +13,11 @@ from mato.cli import output, starting
 from mato.cli.narrator import Narrator
 from mato.client import quick
 from mato.client.connection import Client
+from mato.client.feed import Arrived, Disconnected, Feed
 from mato.config.paths import Paths, find
-from mato.protocol.methods import Answer, Subscribe
+from mato.protocol.methods import Answer
 from mato_sessions import codec
-from mato_sessions.errors import MatoError, TurnFailed
+from mato_sessions.errors import DaemonError, MatoError, TurnFailed
 from mato_sessions.events import (
     AgentStateChanged,
     Event,
@@ -107,25 +110,34 @@ async def follow(
     """Tell what happens in a session until each agent has ended its number of turns.
 
     Calls that need a person are decided by `ask`, on a thread; where it is None they are denied.
+    A daemon that restarts or crashes meanwhile is come back to.
+
+    Raises:
+        DaemonError: somebody has stopped the daemon.
     """
     outcomes = Outcomes(turns)
-    async with (
-        await Client.connect(paths, client="run", start=False) as watching,
-        await Client.connect(paths, client="run", start=False) as asking,
-    ):
-        await watching.request(Subscribe(sessions={session: 0}))
-        async for frame in watching.frames():
-            for raw in frame.events:
-                event = codec.unpack(raw)
+    feed = Feed(paths, sessions={session: 0}, client="run")
+    lost = False
+    async with contextlib.aclosing(feed.news()) as news:
+        async for new in news:
+            if isinstance(new, Disconnected):
+                if new.stopped:
+                    raise DaemonError(new.reason)
+                if not lost:
+                    output.note(f"mato: {new.reason}; waiting for it")
+            lost = isinstance(new, Disconnected)
+            if not isinstance(new, Arrived):
+                continue
+            for event in new.events:
                 if isinstance(tell, Narrator):
                     tell.event(event)
                 else:
                     tell(event)
                 if isinstance(event.body, PermissionAsked):
-                    await _decide(asking, event.body, ask)
+                    await _decide(paths, event.body, ask)
                 outcomes.apply(event)
             if isinstance(tell, Narrator):
-                for piece in frame.pieces:
+                for piece in new.pieces:
                     tell.piece(piece)
             sys.stdout.flush()
             if outcomes.over:
@@ -134,7 +146,7 @@ async def follow(
 
 
 async def _decide(
-    client: Client, asked: PermissionAsked, ask: Callable[[PermissionAsked], bool] | None
+    paths: Paths, asked: PermissionAsked, ask: Callable[[PermissionAsked], bool] | None
 ) -> None:
     if ask is None:
         allowed, rule = False, NOBODY
@@ -143,10 +155,21 @@ async def _decide(
     else:
         allowed = await asyncio.to_thread(ask, asked)
         rule = "approved in mato run" if allowed else "denied in mato run"
-    try:
-        await client.request(Answer(call=asked.call, allowed=allowed, rule=rule))
-    except MatoError as error:  # somebody else was faster
-        output.note(str(error))
+    answer = Answer(call=asked.call, allowed=allowed, rule=rule)
+    deadline = time.monotonic() + quick.SUCCESSOR_S
+    while True:
+        try:
+            # A connection of its own: answers on the feed's come behind frames that nobody reads.
+            async with await Client.connect(paths, client="run", start=False) as client:
+                await client.request(answer)
+        except DaemonError:  # it may restart just now
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.25)
+            continue
+        except MatoError as error:  # somebody else was faster
+            output.note(str(error))
+        return
 
 
 def _ask(asked: PermissionAsked) -> bool:

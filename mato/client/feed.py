@@ -9,6 +9,7 @@ from typing import Any
 
 from mato.bus import is_fact
 from mato.client.connection import Client
+from mato.client.quick import SUCCESSOR_S
 from mato.config.paths import Paths
 from mato.protocol.frames import HEARTBEAT_S, EventFrame
 from mato.protocol.methods import Request, Shutdown, Subscribe, Welcome
@@ -19,8 +20,6 @@ from mato_sessions.pieces import Piece
 
 SILENCE_S = 3 * HEARTBEAT_S
 """After so long without a heartbeat the daemon counts as gone."""
-SUCCESSOR_S = 20.0
-"""A successor that was announced and has not come by then is started from here."""
 _QUICK_S = 6.0
 _QUICK_DELAY_S = 0.25
 _LONGEST_DELAY_S = 5.0
@@ -50,6 +49,8 @@ class Disconnected:
     reason: str
     restarts: bool = False
     """The daemon is being restarted."""
+    stopped: bool = False
+    """Somebody has stopped it, and nobody has said that another follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class Feed:
             self._restarts = False
             if heard:
                 lost_at_s = now_s()
-            yield Disconnected(reason, restarts)
+            yield Disconnected(reason, restarts, stopped=not start and not restarts)
             await asyncio.sleep(delay_s(now_s() - lost_at_s))
 
     def _subscribe(self) -> None:

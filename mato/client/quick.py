@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import struct
+import time
 
 from mato import __version__
 from mato.protocol import faults
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 ANSWER_S = 10.0
 """How long the daemon may take to say hello."""
+
+SUCCESSOR_S = 20.0
+"""A successor that was announced and has not come by then is started from here."""
 
 _LENGTH = struct.Struct(">I")
 _LARGEST_BYTES = 32 * 1024 * 1024
@@ -39,6 +43,8 @@ def request(
 ) -> dict[str, Any]:
     """What the daemon answers to one request; {} for methods without a result.
 
+    Where the daemon restarts meanwhile, what only observes is asked of its successor.
+
     Args:
         start: start the daemon when there is none.
         timeout_s: longest silence after the handshake; None: wait as long as it takes.
@@ -47,6 +53,43 @@ def request(
         ReadOnly: the daemon speaks an older protocol, and `method` would change something.
         MatoError: as the daemon answered it, or a `DaemonError` when there is none to ask.
     """
+    begun = time.monotonic()
+    asked = params
+    while True:
+        try:
+            return _understood(paths, method, asked, client, start, timeout_s)
+        except _Restarts:
+            if method not in READABLE:
+                raise
+            start = _wait_for_successor(paths) or start
+            if limit := params.get("timeout_s"):
+                asked = {**params, "timeout_s": max(limit - (time.monotonic() - begun), 0.0)}
+
+
+class _Restarts(DaemonError):
+    """The daemon said goodbye, and that another follows."""
+
+
+def _wait_for_successor(paths: Paths) -> bool:
+    """Wait until a daemon serves again; True: it has to be started, as nobody has done it."""
+    deadline = time.monotonic() + SUCCESSOR_S
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as knocking:
+            if knocking.connect_ex(os.fspath(paths.socket)) == 0:
+                return False
+        time.sleep(0.1)
+    return True
+
+
+def _understood(
+    paths: Paths,
+    method: str,
+    params: dict[str, Any],
+    client: str,
+    start: bool,
+    timeout_s: float | None,
+) -> dict[str, Any]:
+    """The answer, in the newest protocol that both sides speak."""
     try:
         return _ask(paths, PROTOCOL, client, method, params, start, timeout_s)
     except VersionMismatch as refusal:
@@ -139,8 +182,9 @@ def _answer(connection: socket.socket, number: int, sentence: str = "") -> dict[
             continue
         message = json.loads(payload[1:])
         if message.get("method") == "goodbye":
-            reason = message.get("params", {}).get("reason", "")
-            raise DaemonError(f"the daemon said goodbye: {reason}")
+            farewell = message.get("params", {})
+            kind = _Restarts if farewell.get("restart") else DaemonError
+            raise kind(f"the daemon said goodbye: {farewell.get('reason', '')}")
         # An error without an id answers something that could not even be read.
         if "method" in message or message.get("id") not in (number, None):
             continue

@@ -35,27 +35,23 @@ METHODS = frozenset(
 """All of protocol 1."""
 
 
-def _no_restart(_: object) -> bool:
-    """It did not know yet that an end may be a restart."""
-    return False
-
-
-def _forget(_: object, __: object) -> None:
-    """Whatever it is told of that."""
-
-
 def main() -> None:
     """As `mato.daemon`, at the oldest protocol."""
     # Before anything has taken the number into its own names.
     version.PROTOCOL = version.OLDEST  # pyright: ignore[reportConstantRedefinition] - the point
 
-    from mato.daemon import __main__, desk
+    from mato.daemon import __main__, server
     from mato.protocol import methods
 
     for method in methods.METHODS.keys() - METHODS:
         del methods.METHODS[method]
-    never = property(_no_restart, _forget)
-    desk.FrontDesk.restarts = never  # pyright: ignore[reportAttributeAccessIssue] - as above
+    close = server.Server.close
+
+    async def close_for_good(self: server.Server, reason: str, restart: bool = False) -> None:
+        """It did not know yet that an end may be a restart."""
+        await close(self, reason)
+
+    server.Server.close = close_for_good
     __main__.main()
 
 

@@ -183,7 +183,7 @@ def test_an_older_daemon_is_looked_at_and_restarted_from_the_workspace(machine: 
     session = begin(machine, upto=3, rate=0)
     end(machine, session)
     machine.run("daemon", "stop")
-    start(find(machine.env), machine.env, "mato.testing.older")
+    start(find(machine.env), machine.env, module="mato.testing.older")
     terminal = machine.open("attach", session, size=(120, 30))
     terminal.wait("read-only: an older daemon, ctrl+b R restarts it")
     assert told(terminal.screen()) == [1, 2, 3]

@@ -183,6 +183,6 @@ async def test_a_restart_that_is_refused_starts_nothing(older: Daemon) -> None:
         await older.stop()
         async for new in news:
             if isinstance(new, Disconnected):
-                assert not new.restarts
+                assert (new.restarts, new.stopped) == (False, True)
                 break
     assert not older.paths.socket.exists()

@@ -13,11 +13,14 @@ import msgspec
 import pytest
 
 from mato.client import feed as feeds
+from mato.client import quick
+from mato.client.connection import Client
 from mato.client.feed import Arrived, Connected, Disconnected, Feed, News, delay_s
 from mato.protocol import methods as m
 from mato.testing.daemon import Daemon
 from mato_sessions.codec import from_json_line
 from mato_sessions.entries import AnyEntry
+from mato_sessions.errors import DaemonError
 from mato_sessions.events import Event
 from mato_sessions.transcript import Transcript
 
@@ -124,6 +127,101 @@ async def test_a_successor_that_was_announced_and_does_not_come_is_started(
                 break
     async with await daemon.client() as client:
         daemon.pid = client.welcome.pid
+
+
+async def test_a_wait_goes_on_at_the_successor_with_the_rest_of_its_time(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    async with await daemon.client() as client:
+        await client.request(m.NewSession(cwd=str(tmp_path), name="one"))
+        params = {"session": "one", "until": "stopped", "timeout_s": 50}
+        waiting = asyncio.create_task(
+            asyncio.to_thread(quick.request, daemon.paths, "agent.wait", params)
+        )
+        async with asyncio.timeout(20):
+            while (await client.request(m.Status())).clients < 2:
+                pass
+    await asyncio.to_thread(restart, daemon)
+    async with await daemon.client() as client:
+        daemon.pid = client.welcome.pid
+        assert client.welcome.epoch == 2
+        assert not waiting.done()
+        await client.request(m.Kill(session="one"))
+    assert (await waiting)["states"] == {"coder": "stopped"}
+
+
+async def test_what_changes_something_is_not_asked_twice(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def restarts(_paths: object, method: str, *_: object) -> dict[str, object]:
+        asked.append(method)
+        raise quick._Restarts("the daemon said goodbye: the daemon restarts")
+
+    monkeypatch.setattr(quick, "_understood", restarts)
+    with pytest.raises(DaemonError, match="the daemon restarts"):
+        quick.request(daemon.paths, "agent.prompt", {"session": "one", "text": "hello"})
+    assert asked == ["agent.prompt"]
+
+
+@pytest.mark.parametrize(
+    ("way", "said"), [("restart", b"the daemon restarts; w"), ("kill -9", b"lost the daemon")]
+)
+async def test_mato_run_lives_through_the_end_of_a_daemon(
+    daemon: Daemon, tmp_path: Path, way: str, said: bytes
+) -> None:
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mato", "run", "talk on", "--json"),
+        env=daemon.env,
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    lines: list[bytes] = []
+    async with asyncio.timeout(60):
+        while not lines or b"text.streamed" not in lines[-1]:
+            lines.append(await running.stdout.readline())
+        if way == "restart":
+            await asyncio.to_thread(restart, daemon)
+        else:
+            await daemon.kill()
+        async with await Client.connect(daemon.paths) as client:
+            daemon.pid = client.welcome.pid
+            assert client.welcome.epoch == 2
+            (session,) = (await client.request(m.ListSessions())).sessions
+            await client.request(m.Stop(session=session.id))
+        rest, told = await running.communicate()
+    events = [from_json_line(line) for line in [*lines, *rest.splitlines()]]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.kind for event in events].count("turn.ended") == 1
+    assert said in told
+    assert b"waiting for it" in told
+    assert running.returncode == 7
+
+
+async def test_mato_run_ends_with_a_sentence_where_the_daemon_is_stopped(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mato", "run", "talk on", "--json"),
+        env=daemon.env,
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert running.stdout is not None
+    async with asyncio.timeout(60):
+        while b"text.streamed" not in await running.stdout.readline():
+            pass
+        await daemon.stop()
+        _, said = await running.communicate()
+    # It may have been told of the end of its turn before.
+    assert running.returncode in (4, 7)
+    (line,) = said.decode().splitlines()
+    assert "the daemon was stopped" in line or "did not finish (interrupted)" in line
 
 
 def test_the_next_try_comes_soon_at_first_and_never_much_later() -> None:
