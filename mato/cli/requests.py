@@ -151,11 +151,11 @@ def inbox(as_json: bool = False) -> int:
         who = f"{session['name']}:{call['agent_name']}"
         output.say(f"▲ {call['call']}  {who}  {output.ago(call['at_us'], now_us)}")
         output.say(f"  {call['tool']}  {call['resource']}")
-        if call["question"] == "recovery":
+        if call.get("question") == "recovery":
             output.say(f"  {asked(call)}")
         for line in call["preview"].splitlines():
             output.say(f"    {line}")
-    questions = {call["question"] for _, call in waiting}
+    questions = {call.get("question", "permission") for _, call in waiting}
     if "permission" in questions:
         output.note("`mato approve CALL` or `mato deny CALL` answers")
     if "recovery" in questions:
@@ -182,8 +182,8 @@ def call_json(session: Data, call: Data) -> Data:
         "action": call["action"],
         "resource": call["resource"],
         "arguments": call["arguments"],
-        "question": call["question"],
-        "decisions": call["decisions"],
+        "question": call.get("question", "permission"),
+        "decisions": call.get("decisions", []),
         "asked": output.iso(call["at_us"]),
     }
 

@@ -46,7 +46,7 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
     """As asked; integers beyond 64 bits as text, because msgpack has none."""
     preview: str
-    question: Question
+    question: Question = "permission"
     """recovery: it was cut off by a daemon's end, and what became of it is not known."""
     decisions: tuple[Decision, ...] = ()
     """What a recovery can be answered with."""

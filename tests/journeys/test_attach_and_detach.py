@@ -164,7 +164,7 @@ def test_a_restart_from_elsewhere_is_lived_through_without_a_key(machine: Machin
     terminal = machine.open("attach", session)
     terminal.wait(reached(20))
     before = machine.json("daemon", "status")
-    machine.run("daemon", "restart")
+    machine.run("daemon", "restart", "--now")
     after = machine.json("daemon", "status")
     assert (after["epoch"], after["pid"]) != (before["epoch"], before["pid"])
     terminal.wait_gone("disconnected")

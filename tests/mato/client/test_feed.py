@@ -59,7 +59,7 @@ async def test_it_comes_back_after_a_crash_with_its_cursors(daemon: Daemon, tmp_
         assert not feed.connected
         # It starts a daemon itself: this one did not say goodbye.
         await reader.until("Connected")
-        await reader.until("turn.ended")
+        await reader.until("model.failed")  # what was cut; then it is asked again
     async with await daemon.client() as client:
         daemon.pid = client.welcome.pid
     seqs = [event.seq for event in reader.events]

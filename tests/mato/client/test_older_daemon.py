@@ -42,6 +42,7 @@ CHANGES: tuple[m.Request, ...] = (
     m.Prompt(session="s", text="hello"),
     m.Stop(session="s"),
     m.Kill(session="s"),
+    m.Resume(session="s"),
     m.Reconfigure(session="s", agent="coder", mode="full"),
     m.Looked(session="s", agent="coder"),
     m.Answer(call="c", allowed=True, rule="test"),
