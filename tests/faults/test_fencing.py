@@ -160,7 +160,11 @@ class Writing:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.epoch = int(self._line())
+        try:
+            self.epoch = int(self._line())
+        except ValueError:
+            self.close()
+            raise
 
     def order(self, name: str) -> None:
         """Let it write an event, whenever it reads this."""

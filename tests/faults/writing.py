@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from mato_sessions import database, transaction
-from mato_sessions.batch import Head, Origin, Wanted
+from mato_sessions.batch import Tip, Wanted
 from mato_sessions.clock import SystemClock
 from mato_sessions.errors import JournalError
 from mato_sessions.events import Draft, SessionRenamed
@@ -26,12 +26,14 @@ _commit = transaction.commit
 
 
 def _commit_anywhere(
-    connection: sqlite3.Connection, origin: Origin, requests: Sequence[Wanted]
+    connection: sqlite3.Connection, tip: Tip, requests: Sequence[Wanted]
 ) -> transaction.Committed:
-    rows = connection.execute("SELECT session, head_seq, head_hash FROM session").fetchall()
-    (position,) = connection.execute("SELECT max(position) FROM envelope").fetchone()
-    heads = {session: Head(seq, digest) for session, seq, digest in rows}
-    return _commit(connection, origin._replace(heads=heads, position=position or 0), requests)
+    for session, *head in connection.execute("SELECT session, head_seq, head_hash FROM session"):
+        tip.heads[session] = (head[0], head[1])
+    (tip.position,) = connection.execute(
+        "SELECT coalesce(max(position), 0) FROM envelope"
+    ).fetchone()
+    return _commit(connection, tip, requests)
 
 
 def _look_away(connection: sqlite3.Connection, epoch: int) -> None:
