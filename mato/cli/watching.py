@@ -26,7 +26,7 @@ from mato_sessions.entries import (
     TextEntry,
     TurnEndEntry,
 )
-from mato_sessions.events import Event
+from mato_sessions.events import Event, Purged
 from mato_sessions.transcript import Transcript
 
 PAGE = 2000
@@ -64,6 +64,8 @@ def _print(line: str, as_json: bool) -> None:
 
 
 def _brief(event: Event) -> str:
+    if isinstance(event.body, Purged):
+        return "purged"
     body = msgspec.to_builtins(event.body)
     for key in ("text", "title", "state", "reason", "message", "name", "content", "rule", "model"):
         if value := body.get(key):

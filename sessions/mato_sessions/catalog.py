@@ -17,6 +17,7 @@ from mato_sessions.events import (
     Event,
     PermissionAnswered,
     PermissionAsked,
+    SessionArchived,
     SessionArranged,
     SessionOpened,
     SessionRenamed,
@@ -99,6 +100,8 @@ class SessionSummary(msgspec.Struct, kw_only=True):
     """Of its newest fact, wall clock."""
     mode: Mode = "ask"
     trusted: bool = False
+    archived: bool = False
+    """Put away by a person: listed apart, and takes no prompts."""
     windows: tuple[WindowNode, ...] = ()
     agents: list[AgentSummary] = []
     """In the order they were spawned."""
@@ -189,6 +192,8 @@ class Catalog:
                 session.name = name
             case SessionArranged(windows=windows):
                 session.windows = windows
+            case SessionArchived(archived=archived):
+                session.archived = archived
             case AgentSpawned() as body if event.agent is not None:
                 self._count(_spawn(session, event.agent, event, body))
             case _:

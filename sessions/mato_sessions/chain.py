@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mato_sessions import codec
-from mato_sessions.events import Event
+from mato_sessions.events import Body, Event, Purged
 
 
 def genesis(session: str) -> bytes:
@@ -19,6 +19,13 @@ def genesis(session: str) -> bytes:
 def digest(data: bytes) -> bytes:
     """sha256, as bodies and blobs are named."""
     return hashlib.sha256(data).digest()
+
+
+def of_body(body: Body) -> bytes:
+    """What a link covers a body by; known of a purged one too."""
+    if isinstance(body, Purged):
+        return bytes.fromhex(body.sha256)
+    return digest(codec.encode(body))
 
 
 def link(previous: bytes, envelope: bytes, body_digest: bytes) -> bytes:
@@ -55,7 +62,7 @@ class Verifier:
                 self.seq + 1,
                 f"{event.session!r} {event.seq} stands where {self.seq + 1} should",
             )
-        body = digest(codec.encode(event.body))
+        body = of_body(event.body)
         if link(self.head, codec.Envelope.of(event).encode(), body) != event.hash:
             return Break(self._session, event.seq, "envelope or body is not what the hash says")
         self.seq = event.seq

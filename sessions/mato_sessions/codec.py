@@ -15,20 +15,24 @@ from typing import Any
 import msgspec
 
 from mato_sessions.errors import JournalError
-from mato_sessions.events import KINDS, Body, Event, Unknown
+from mato_sessions.events import KINDS, Body, Event, Purged, Unknown
 from mato_sessions.walk import map_strings
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_PURGED = re.compile(rb"purged:([0-9a-f]{64})")
+"""Stands for a purged body on the socket: no canonical body is anything but JSON."""
 _DECODERS: dict[str, msgspec.json.Decoder[Body]] = {
     kind: msgspec.json.Decoder(body) for kind, body in KINDS.items()
 }
 
 
 def encode(body: Body) -> bytes:
-    """The canonical bytes of a body."""
+    """The canonical bytes of a body; of a purged one, what stands for them."""
     if isinstance(body, Unknown):
         return bytes(body.raw)
+    if isinstance(body, Purged):
+        return b"purged:" + body.sha256.encode()
     try:
         return _ENCODER.encode(body)
     except UnicodeEncodeError:
@@ -36,11 +40,13 @@ def encode(body: Body) -> bytes:
 
 
 def decode(kind: str, version: int, data: bytes) -> Body:
-    """The body that canonical bytes hold.
+    """The body that canonical bytes hold, or `Purged` for what stands for one.
 
     `Unknown`, with the bytes as they are, for a kind or version that is not in the vocabulary and
     for bytes that it cannot hold without loss (a field that a newer Mato added).
     """
+    if (mark := _PURGED.fullmatch(data)) is not None:
+        return Purged(sha256=mark[1].decode())
     decoder = _DECODERS.get(kind)
     if decoder is not None and KINDS[kind].version == version:
         try:
@@ -170,6 +176,8 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
     hash: str
     body_base64: str | None = None
     """Instead of a `body`, when its bytes are not JSON."""
+    purged: str | None = None
+    """Instead of a `body` that was purged: its SHA-256, 64 hex digits."""
 
 
 class _Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -189,8 +197,11 @@ _PACKED = msgspec.msgpack.Decoder(_Packed)
 def to_json_line(event: Event) -> bytes:
     """One line of JSON without its newline: envelope, body as journaled, hash in hex."""
     body = encode(event.body)
-    text = None
-    if isinstance(event.body, Unknown) and not _is_json(body):
+    text = purged = None
+    if isinstance(event.body, Purged):
+        purged = event.body.sha256
+        body = b"null"
+    elif isinstance(event.body, Unknown) and not _is_json(body):
         text = base64.b64encode(body).decode()
         body = b"null"
     line = _Line(
@@ -209,6 +220,7 @@ def to_json_line(event: Event) -> bytes:
         body=msgspec.Raw(body),
         hash=event.hash.hex(),
         body_base64=text,
+        purged=purged,
     )
     return _LINES.encode(line)
 
@@ -224,6 +236,8 @@ def from_json_line(line: bytes) -> Event:
         body = bytes(read.body)
         if read.body_base64 is not None:
             body = base64.b64decode(read.body_base64, validate=True)
+        elif read.purged is not None:
+            body = encode(Purged(sha256=read.purged))
         # Position first, then the envelope's fields in order: the layout that to_json_line fills.
         envelope = Envelope(*msgspec.structs.astuple(read)[1:12])
         digest = bytes.fromhex(read.hash)

@@ -18,7 +18,7 @@ from mato_sessions.clock import Clock
 from mato_sessions.codec import Envelope
 from mato_sessions.drafts import prepared
 from mato_sessions.errors import JournalBroken, JournalError, JournalStopped
-from mato_sessions.events import BlobRef, Draft, Event
+from mato_sessions.events import BlobRef, Draft, Event, Purged
 from mato_sessions.redact import Redactor
 from mato_sessions.transitions import CallRow
 from mato_sessions.writer import BATCH_EVENTS, Writer
@@ -30,7 +30,10 @@ PauseListener = Callable[[str | None], None]
 COLUMNS = (
     "SELECT e.position, e.session, e.seq, e.at_us, e.mono_us, e.boot, e.epoch, e.agent, e.turn,"
     " e.cause, e.kind, e.version, e.body_hash, e.hash,"
-    " coalesce(b.data, (SELECT data FROM blob WHERE blob.hash = e.body_hash))"
+    " coalesce(b.data, (SELECT data FROM blob WHERE blob.hash = e.body_hash)),"
+    # Whether retention took the body away; one that is missing elsewhere is damage.
+    " CASE WHEN b.position IS NULL THEN EXISTS (SELECT 1 FROM purged AS p"
+    " WHERE p.session = e.session AND e.seq BETWEEN p.first_seq AND p.last_seq) ELSE 0 END"
     " FROM envelope AS e LEFT JOIN body AS b ON b.position = e.position"
 )
 FACTS = (
@@ -313,8 +316,10 @@ def _join(listeners: list[T], callback: T) -> Callable[[], None]:
 
 def _event(row: tuple[Any, ...]) -> Event:
     """An event from a row of `COLUMNS`; its body has to be what the envelope says."""
-    position, *fields, body_digest, digest, data = row
+    position, *fields, body_digest, digest, data, purged = row
     envelope = Envelope(*fields)
+    if purged:
+        return envelope.event(position, Purged(sha256=body_digest.hex()), digest)
     if data is None or chain.digest(data) != body_digest:
         raise JournalBroken(
             f"the body of event {envelope.seq} of {envelope.session!r} is not what its hash says;"

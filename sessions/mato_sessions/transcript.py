@@ -31,6 +31,7 @@ from mato_sessions.events import (
     PermissionAnswered,
     PermissionAsked,
     PlanUpdated,
+    Purged,
     ReasoningStreamed,
     SessionRenamed,
     TextStreamed,
@@ -180,6 +181,13 @@ class Transcript:
                 self._notice(event, "info", f"the agent has ended: {reason}")
             case Unknown():
                 self._unknown(event)
+            case Purged():
+                key = f"purged/{event.turn}"
+                if self._shelf.get(key) is None:
+                    text = "what was said and done here has been purged"
+                    self._shelf.place(
+                        NoticeEntry(key=key, **origin(event), level="info", text=text)
+                    )
             case _:
                 pass  # States, requests, checkpoints and usage are shown elsewhere.
         running = self._state.running

@@ -24,6 +24,7 @@ from mato_sessions.events import (
     PermissionAsked,
     PlanUpdated,
     ReasoningStreamed,
+    SessionArchived,
     SessionArranged,
     SessionOpened,
     SessionRenamed,
@@ -115,6 +116,7 @@ BODIES: tuple[Body, ...] = (
     TurnEnded(reason="end_turn"),
     AgentExited(reason="killed"),
     codec.decode("future.thing", 7, b'{"a": 1}'),
+    SessionArchived(archived=True),
 )
 
 

@@ -10,10 +10,15 @@ from mato_sessions.events.agent import (
     AgentSpawned,
     AgentStateChanged,
 )
-from mato_sessions.events.base import BlobRef, Body, Unknown
+from mato_sessions.events.base import BlobRef, Body, Purged, Unknown
 from mato_sessions.events.model import ModelAnswered, ModelAsked, ModelFailed
 from mato_sessions.events.permission import PermissionAnswered, PermissionAsked
-from mato_sessions.events.session import SessionArranged, SessionOpened, SessionRenamed
+from mato_sessions.events.session import (
+    SessionArchived,
+    SessionArranged,
+    SessionOpened,
+    SessionRenamed,
+)
 from mato_sessions.events.stream import ArgumentsStreamed, ReasoningStreamed, TextStreamed
 from mato_sessions.events.tool import (
     FileCheckpointed,
@@ -34,6 +39,7 @@ KINDS: dict[str, type[Body]] = {
         SessionOpened,
         SessionRenamed,
         SessionArranged,
+        SessionArchived,
         AgentSpawned,
         AgentStateChanged,
         AgentReconfigured,
@@ -125,7 +131,9 @@ __all__ = [
     "PermissionAnswered",
     "PermissionAsked",
     "PlanUpdated",
+    "Purged",
     "ReasoningStreamed",
+    "SessionArchived",
     "SessionArranged",
     "SessionOpened",
     "SessionRenamed",

@@ -21,6 +21,13 @@ class Unknown(Body, frozen=True, kw_only=True):
     """The body's canonical bytes."""
 
 
+class Purged(Body, frozen=True, kw_only=True):
+    """A body that retention has taken away; what is left is what the chain covers."""
+
+    sha256: str
+    """Of the canonical bytes that were there, 64 hex digits."""
+
+
 class BlobRef(msgspec.Struct, frozen=True):
     """Points at content in the blob table."""
 

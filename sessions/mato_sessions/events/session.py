@@ -1,4 +1,4 @@
-"""Facts about a session: opened, renamed, arranged."""
+"""Facts about a session: opened, renamed, arranged, archived."""
 
 from __future__ import annotations
 
@@ -66,3 +66,11 @@ class SessionArranged(Body, frozen=True, kw_only=True):
     kind: ClassVar[str] = "session.arranged"
 
     windows: tuple[WindowNode, ...]
+
+
+class SessionArchived(Body, frozen=True, kw_only=True):
+    """A person put the session away: it is listed apart and takes no prompts. Or took it back."""
+
+    kind: ClassVar[str] = "session.archived"
+
+    archived: bool
