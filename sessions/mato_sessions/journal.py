@@ -15,33 +15,19 @@ import msgspec
 from mato_sessions import chain, codec, database, transitions
 from mato_sessions.ballast import Ballast
 from mato_sessions.clock import Clock
-from mato_sessions.codec import Envelope
 from mato_sessions.drafts import prepared
 from mato_sessions.errors import JournalBroken, JournalError, JournalStopped
-from mato_sessions.events import BlobRef, Draft, Event, Purged
+from mato_sessions.events import BlobRef, Draft, Event
 from mato_sessions.redact import Redactor
+from mato_sessions.rows import COLUMNS, FACTS, as_event
 from mato_sessions.transitions import CallRow
 from mato_sessions.writer import BATCH_EVENTS, Writer
 
 T = TypeVar("T")
 Listener = Callable[[Sequence[Event]], None]
 PauseListener = Callable[[str | None], None]
-
-COLUMNS = (
-    "SELECT e.position, e.session, e.seq, e.at_us, e.mono_us, e.boot, e.epoch, e.agent, e.turn,"
-    " e.cause, e.kind, e.version, e.body_hash, e.hash,"
-    " coalesce(b.data, (SELECT data FROM blob WHERE blob.hash = e.body_hash)),"
-    # Whether retention took the body away; one that is missing elsewhere is damage.
-    " CASE WHEN b.position IS NULL THEN EXISTS (SELECT 1 FROM purged AS p"
-    " WHERE p.session = e.session AND e.seq BETWEEN p.first_seq AND p.last_seq) ELSE 0 END"
-    " FROM envelope AS e LEFT JOIN body AS b ON b.position = e.position"
-)
-FACTS = (
-    # Word for word the condition of the index envelope_fact, or SQLite does not use it.
-    " AND (substr(kind, 1, instr(kind, '.') - 1)"
-    " IN ('session', 'agent', 'turn', 'permission', 'usage')"
-    " OR kind = 'tool.proposed')"
-)
+_GIVEN = 65_536
+"""Blobs that are remembered as given."""
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -75,6 +61,7 @@ class Journal:
         self._writer = Writer(
             connection, ballast, clock, self._publish, self._tell_pause, batch_events
         )
+        self._given: dict[bytes, None] = {}
         self._listeners: list[Listener] = []
         self._pause_listeners: list[PauseListener] = []
 
@@ -182,8 +169,23 @@ class Journal:
         """
         data = self._redactor.data(data)
         digest = chain.digest(data)
+        self._given[digest] = None
+        if len(self._given) > _GIVEN:
+            del self._given[next(iter(self._given))]
         await self._writer.write((), [(digest, data)])
         return BlobRef(digest.hex(), len(data))
+
+    def was_given(self, digest: bytes) -> bool:
+        """Whether `blob` has lately named this one to somebody whose event may be on its way."""
+        return digest in self._given
+
+    async def tidy(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` gives; it changes what is no event, in a transaction between two batches.
+
+        Raises:
+            JournalError: the disk is full, or the writer has stopped; nothing was changed.
+        """
+        return await self._writer.tidy(work)
 
     async def read_blob(self, ref: BlobRef) -> bytes:
         """The content that `ref` names.
@@ -295,7 +297,7 @@ class Journal:
             loop.call_soon(listener, events)
 
     async def _events(self, condition: str, parameters: tuple[Any, ...]) -> list[Event]:
-        return [_event(row) for row in await self._rows(COLUMNS + condition, parameters)]
+        return [as_event(row) for row in await self._rows(COLUMNS + condition, parameters)]
 
     async def _rows(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
         try:
@@ -312,17 +314,3 @@ def _join(listeners: list[T], callback: T) -> Callable[[], None]:
             listeners.remove(callback)
 
     return leave
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    """An event from a row of `COLUMNS`; its body has to be what the envelope says."""
-    position, *fields, body_digest, digest, data, purged = row
-    envelope = Envelope(*fields)
-    if purged:
-        return envelope.event(position, Purged(sha256=body_digest.hex()), digest)
-    if data is None or chain.digest(data) != body_digest:
-        raise JournalBroken(
-            f"the body of event {envelope.seq} of {envelope.session!r} is not what its hash says;"
-            " restore a backup of the journal"
-        )
-    return envelope.event(position, codec.decode(envelope.kind, envelope.version, data), digest)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -22,6 +22,7 @@ from mato_sessions.errors import JournalError, JournalFenced
 from mato_sessions.events import Event
 from mato_sessions.transitions import CallRow
 
+T = TypeVar("T")
 _ROWS = (256, 64, 16, 4, 1)
 """Rows of one statement: few sizes, so that SQLite compiles few statements."""
 _SESSION_CONFLICT = (
@@ -111,6 +112,21 @@ def commit(connection: sqlite3.Connection, tip: Tip, requests: Sequence[Wanted])
         _insert(connection, "call", 10, batch.call_values(), _CALL_CONFLICT)
     batch.committed()
     return Committed(parts, batch)
+
+
+def tidy(connection: sqlite3.Connection, epoch: int, work: Callable[[sqlite3.Connection], T]) -> T:
+    """What `work` gives, all of it done or nothing.
+
+    Raises:
+        DiskFull: nothing was changed.
+        JournalFenced: a successor has taken over; nothing was changed.
+    """
+    with _transaction(connection):
+        _check_epoch(connection, epoch)
+        done = work(connection)
+    with suppress(DiskFull):  # the WAL keeps everything
+        checkpoint(connection)
+    return done
 
 
 def sign_off(connection: sqlite3.Connection, stop: LastStop) -> None:

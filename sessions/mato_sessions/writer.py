@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 import aiosqlite
 
@@ -26,6 +27,7 @@ from mato_sessions.events import Event
 from mato_sessions.line import Line, Request
 from mato_sessions.transaction import Committed, DiskFull, LastStop
 
+T = TypeVar("T")
 BATCH_EVENTS = 1024
 CHECKPOINT_PAGES = 1000
 """The WAL is checkpointed when it has grown by about so many pages."""
@@ -68,6 +70,7 @@ class Writer:
         self._room = asyncio.Event()
         self._at_once = False
         self._closing = False
+        self._fault: JournalError | sqlite3.Error | None = None
         self._tip = Tip(clock.boot(), 0, {}, 0, 0)
         self._pages = 0
         self._checkpoint_at = CHECKPOINT_PAGES
@@ -140,6 +143,7 @@ class Writer:
                 else:
                     self._acknowledge(batch, committed)
                     await self._after(batch)
+            self._raise_fault()
             await self._sign_off()
         except JournalError as error:
             self.error = error
@@ -154,6 +158,23 @@ class Writer:
                 request.finish(self._refusal())
             self._room.set()
             self.stopped.set()
+
+    async def tidy(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` gives, done in a transaction of its own between two batches.
+
+        Raises:
+            JournalError: the disk is full, or the writer has stopped; nothing was changed.
+        """
+        if not self._open():
+            raise self._refusal()
+        try:
+            return await database.on_thread(self._connection, partial(self._chore, work=work))
+        except DiskFull as error:
+            raise JournalError("the disk is full; free some space, then try again") from error
+        except (JournalError, sqlite3.Error):
+            self.close()
+            await self.stopped.wait()
+        raise self._refusal()
 
     def try_again(self) -> None:
         """Try to write what a full disk holds up, without looking for room first."""
@@ -207,6 +228,7 @@ class Writer:
         """
         while True:
             self._writing = batch
+            self._raise_fault()
             wanted = [request.wanted for request in batch]
             try:
                 committed = transaction.commit(connection, self._tip, wanted)
@@ -218,6 +240,20 @@ class Writer:
                 return batch, committed
             self._loop.call_soon_threadsafe(self._acknowledge, batch, committed)
             batch = self._waiting.take(self._batch_events)
+
+    def _chore(
+        self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]
+    ) -> T:
+        """Do what is no batch, on the connection's thread; after an error no batch follows."""
+        try:
+            return transaction.tidy(connection, self.epoch, work)
+        except (JournalError, sqlite3.Error) as error:
+            self._fault = error
+            raise
+
+    def _raise_fault(self) -> None:
+        if self._fault is not None:
+            raise self._fault
 
     def _acknowledge(self, batch: list[Request], committed: Committed) -> None:
         """Tell who waits, then everybody."""
