@@ -50,6 +50,11 @@ class Paths:
         return self.state / "journal.db"
 
     @property
+    def anchors(self) -> Path:
+        """Where sessions stood at times, noted outside of the journal."""
+        return self.state / "journal.anchors"
+
+    @property
     def lock(self) -> Path:
         return self.state / "daemon.lock"
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 from mato.bus import Bus
 from mato.config.paths import Paths, find, private
 from mato.daemon import lock, log, server
+from mato.daemon.anchoring import Anchoring
 from mato.daemon.desk import FrontDesk
 from mato.daemon.hub import Hub
 from mato.daemon.launch import Launcher
@@ -101,7 +102,10 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, *, resumes: b
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.at_once)
     failure: JournalError | None = None
-    async with Journal.open(paths.journal, clock=clock, redactor=redactor) as journal:
+    async with (
+        Journal.open(paths.journal, clock=clock, redactor=redactor) as journal,
+        Anchoring.open(journal, paths.anchors),
+    ):
         records = ChildRecords(private(paths.children), journal.epoch)
         for left in await asyncio.to_thread(records.end_leftovers):
             logger.warning("ended what an earlier daemon left: %s (%s)", left.purpose, left.pid)
