@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mato.cli import daemon_commands
+from mato.cli import daemon_commands, records
 from mato_sessions.errors import UnknownName
 
 HELP = """
@@ -145,11 +145,14 @@ def run_task(
 
 
 @app.command()
-def ls(as_json: Json = False) -> int:
+def ls(
+    as_json: Json = False,
+    everything: Annotated[bool, typer.Option("--all", help="Archived ones too.")] = False,
+) -> int:
     """List the sessions, those that wait for you first."""
     from mato.cli import requests
 
-    return requests.ls(as_json)
+    return requests.ls(as_json, everything)
 
 
 @app.command()
@@ -313,3 +316,7 @@ def trust(
     from mato.cli import profiles
 
     return profiles.trust(folder, remove=remove)
+
+
+for _command in (records.verify, records.backup, records.restore, records.archive, records.gc):
+    app.command()(_command)

@@ -82,6 +82,16 @@ def tokens(count: int) -> str:
     return f"{count / 1_000_000:.1f}M"
 
 
+def size(count_bytes: int) -> str:
+    """A number of bytes in a few characters: ``950 B``, ``12 kB``, ``3.4 MB``."""
+    amount, unit = float(count_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 999.5:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.1f} {unit}" if amount < 9.95 and unit != "B" else f"{amount:.0f} {unit}"
+
+
 def cost(usd: float | None) -> str:
     """Money as people read it; an unknown price is a dash."""
     if usd is None:

@@ -31,14 +31,17 @@ def request(method: str, params: Data, timeout_s: float | None = 30.0) -> Data:
     return quick.request(find(), method, params, start=True, timeout_s=timeout_s)
 
 
-def ls(as_json: bool = False) -> int:
-    """Print the sessions, those that wait for a person first."""
+def ls(as_json: bool = False, everything: bool = False) -> int:
+    """Print the sessions, those that wait for a person first; archived ones only if asked."""
     sessions: list[Data] = request("session.list", {})["sessions"]
     if as_json:
         output.say_json([session_json(session) for session in sessions])
         return 0
+    away = 0 if everything else sum(session.get("archived", False) for session in sessions)
+    if not everything:
+        sessions = [session for session in sessions if not session.get("archived", False)]
     if not sessions:
-        output.note("no sessions yet; `mato new TASK` starts one")
+        output.note("no sessions yet; `mato new TASK` starts one" if not away else _apart(away))
         return 0
     now_us = time.time_ns() // 1000
     sessions.sort(key=lambda s: (ATTENTION.get(state_of(s), 9), -s["last_us"]))
@@ -47,7 +50,14 @@ def ls(as_json: bool = False) -> int:
         [_row(session, now_us) for session in sessions],
         give=6,
     )
+    if away:
+        output.note(_apart(away))
     return 0
+
+
+def _apart(count: int) -> str:
+    archived = "1 archived session" if count == 1 else f"{count} archived sessions"
+    return f"{archived} not listed; `mato ls --all` lists all"
 
 
 def state_of(session: Data) -> str:
@@ -63,7 +73,10 @@ def _row(session: Data, now_us: int) -> tuple[str, ...]:
     state = state_of(session)
     same = sum(agent["state"] == state for agent in agents)
     return (
-        f"{output.GLYPHS[state]} {state}" + (f" {same}/{len(agents)}" if len(agents) > 1 else ""),
+        "archived"
+        if session.get("archived", False)
+        else f"{output.GLYPHS[state]} {state}"
+        + (f" {same}/{len(agents)}" if len(agents) > 1 else ""),
         session["name"],
         str(len(agents)),
         output.ago(session["last_us"], now_us),
@@ -92,6 +105,7 @@ def session_json(session: Data) -> Data:
         "cwd": session["cwd"],
         "created": output.iso(session["created_us"]),
         "last_activity": output.iso(session["last_us"]),
+        "archived": session.get("archived", False),
         "agents": [
             {
                 "id": agent["id"],

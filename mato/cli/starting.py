@@ -37,7 +37,7 @@ def open_path(path: str) -> int:
     paths = find()
     cwd = folder(path)
     sessions = _sessions(paths)
-    here = [session for session in sessions if session["cwd"] == cwd]
+    here = [one for one in sessions if one["cwd"] == cwd and not one.get("archived", False)]
     if here:
         return _show(paths, max(here, key=lambda session: session["last_us"])["id"])
     return _show(paths, create(paths, Wish(cwd=cwd))["session"])
@@ -74,7 +74,8 @@ def attach(session: str) -> int:
     if not sessions:
         raise UnknownName("there is no session yet; `mato new TASK` starts one")
     if not session:
-        return _show(paths, max(sessions, key=lambda s: s["last_us"])["id"])
+        last = max(sessions, key=lambda s: (not s.get("archived", False), s["last_us"]))
+        return _show(paths, last["id"])
     return _show(paths, resolve(session, sessions)["id"])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
+from mato.daemon import purging
 from mato.daemon.hub import Hub
 from mato.daemon.pressure import Pressure
 from mato.daemon.stopping import Stopping
@@ -114,6 +115,8 @@ class FrontDesk:
                 return await self._hub.new_session(request)
             case m.RenameSession():
                 await self._hub.rename(request.session, request.name)
+            case m.ArchiveSession():
+                await self._hub.archive(request.session, request.archived)
             case m.Arrange():
                 session = roster.session(request.session)
                 await self._hub.arrange(session, request.windows)
@@ -121,6 +124,7 @@ class FrontDesk:
                 return await self._hub.spawn(request.session, request.agent, request.env)
             case m.Prompt():
                 _check_text(request.text)
+                roster.active(request.session)
                 session, agent = self._agent(request.session, request.agent)
                 turn = await self._agents.prompt(session.id, agent.id, request.text, request.env)
                 return m.PromptResult(turn)
@@ -135,6 +139,10 @@ class FrontDesk:
             case m.Reconfigure():
                 session, agent = self._agent(request.session, request.agent)
                 await self._hub.reconfigure(session, agent, request)
+            case m.Purge():
+                return await purging.purge(
+                    self._journal, self._paths.journal, self._agents, self._clock, request.before_us
+                )
             case m.Looked():
                 session, agent = self._agent(request.session, request.agent)
                 # All others have nothing to be seen, and would only be made for it.

@@ -20,7 +20,14 @@ from mato.protocol.methods import (
 )
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.errors import UsageError
-from mato_sessions.events import AgentSpawned, Draft, SessionArranged, SessionOpened, SessionRenamed
+from mato_sessions.events import (
+    AgentSpawned,
+    Draft,
+    SessionArchived,
+    SessionArranged,
+    SessionOpened,
+    SessionRenamed,
+)
 from mato_sessions.events.agent import LaunchSpec
 from mato_sessions.events.session import WindowNode
 from mato_sessions.ids import Ids
@@ -28,6 +35,8 @@ from mato_sessions.naming import name_from_task
 
 MOST_AGENTS = 64
 """Of one session."""
+_BUSY = frozenset({"starting", "working", "blocked"})
+"""States of an agent that does something or waits for a person."""
 
 
 class Hub:
@@ -75,7 +84,7 @@ class Hub:
 
     async def spawn(self, query: str, wish: AgentWish, env: Mapping[str, str]) -> AgentRef:
         """Start another agent in a session."""
-        session = self._roster.session(query)
+        session = self._roster.active(query)
         self._supervisor.hand_over(session.id, env)
         held = self._supervisor.env(session.id)
         ground = await asyncio.to_thread(self._launcher.look, _folder(session.cwd), held)
@@ -96,6 +105,24 @@ class Hub:
             name = names.check("session", wanted, self._roster.session_names() - {session.name})
             body = SessionRenamed(name=name)
             await self._supervisor.record(Draft(session=session.id, body=body))
+
+    async def archive(self, query: str, archived: bool) -> None:
+        """Put a session away, or take it back.
+
+        Raises:
+            UsageError: an agent of it works or waits.
+        """
+        session = self._roster.session(query)
+        if archived == session.archived:
+            return
+        busy = [a.name for a in session.agents if a.turn or a.queued or a.state in _BUSY]
+        if archived and busy:
+            raise UsageError(
+                f"{', '.join(busy)} of session {session.name!r} has not ended its turn; wait for "
+                "it or end it with `mato stop`, then archive the session"
+            )
+        body = SessionArchived(archived=archived)
+        await self._supervisor.record(Draft(session=session.id, body=body))
 
     async def arrange(self, session: SessionSummary, windows: tuple[WindowNode, ...]) -> None:
         """Keep the windows and panes of a session.

@@ -29,8 +29,14 @@ from mato.protocol.methods import AgentWish, ProfileSummary
 from mato.tools.registry import Registry
 from mato.tools.workspace import PathMissing, Workspace
 from mato_sessions.clock import Clock
-from mato_sessions.errors import ConfigError, JournalBroken, PathRefused, UnknownName
-from mato_sessions.events import AgentSpawned, Event, SessionOpened
+from mato_sessions.errors import (
+    ConfigError,
+    JournalBroken,
+    PathRefused,
+    UnknownName,
+    UsageError,
+)
+from mato_sessions.events import AgentSpawned, Event, Purged, SessionOpened
 from mato_sessions.events.agent import LaunchSpec
 from mato_sessions.events.session import Mode
 from mato_sessions.ids import Ids
@@ -206,6 +212,11 @@ async def _history(
     after = 0
     while page := await journal.events(session, after, limit=_PAGE_EVENTS):
         for event in page:
+            if isinstance(event.body, Purged):
+                raise UsageError(
+                    "what was said and done in this session has been purged, so no agent can go on "
+                    "in it; `mato new` opens another"
+                )
             if isinstance(event.body, SessionOpened):
                 opened = event.body
             elif event.agent == agent:

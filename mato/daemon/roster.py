@@ -58,6 +58,21 @@ class Roster:
         assert found is not None
         return found
 
+    def active(self, query: str) -> SessionSummary:
+        """The session that a person means to work in.
+
+        Raises:
+            UnknownName: none, or several.
+            UsageError: it is archived.
+        """
+        session = self.session(query)
+        if session.archived:
+            raise UsageError(
+                f"session {session.name!r} is archived; `mato archive {session.name} --undo` takes "
+                "it back"
+            )
+        return session
+
     def agent(self, session: SessionSummary, query: str) -> AgentSummary:
         """The agent that a person means; the only one of the session where `query` is empty.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast
 
@@ -139,6 +139,14 @@ class Supervisor:
             return agent.name
 
         return [name for name in await together([one(agent) for agent in agents]) if name]
+
+    async def let_go(self, sessions: Iterable[str]) -> None:
+        """End the agents of sessions where none works, without a word; they can be made anew."""
+        for session in sessions:
+            found = self.roster.catalog.session(session)
+            for agent in found.agents if found is not None else ():
+                if (branch := self._branches.pop(agent.id, None)) is not None:
+                    await branch.cut()
 
     def branch(self, session: str, agent: str) -> Branch:
         """The branch of an agent.

@@ -21,6 +21,8 @@ from mato.protocol.observing import (
     Profiles,
     ProfilesResult,
     ProfileSummary,
+    Purge,
+    PurgeResult,
     Shutdown,
     Status,
     StatusResult,
@@ -119,6 +121,15 @@ class RenameSession(Request, frozen=True, kw_only=True):
 
     session: str
     name: str
+
+
+class ArchiveSession(Request, frozen=True, kw_only=True):
+    """Put a session away, or take it back; refused while an agent of it works or waits."""
+
+    method: ClassVar[str] = "session.archive"
+
+    session: str
+    archived: bool = True
 
 
 class Arrange(Request, frozen=True, kw_only=True):
@@ -253,6 +264,7 @@ METHODS: dict[str, type[Request]] = {
         NewSession,
         ListSessions,
         RenameSession,
+        ArchiveSession,
         Arrange,
         Spawn,
         Prompt,
@@ -266,6 +278,7 @@ METHODS: dict[str, type[Request]] = {
         Answer,
         Events,
         Blob,
+        Purge,
         Subscribe,
         Profiles,
         Status,
@@ -279,6 +292,7 @@ __all__ = [
     "AgentRef",
     "AgentWish",
     "Answer",
+    "ArchiveSession",
     "Arrange",
     "Blob",
     "BlobResult",
@@ -298,6 +312,8 @@ __all__ = [
     "ProfilesResult",
     "Prompt",
     "PromptResult",
+    "Purge",
+    "PurgeResult",
     "Reconfigure",
     "RenameSession",
     "Request",

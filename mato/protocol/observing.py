@@ -123,6 +123,26 @@ class ProfilesResult(msgspec.Struct, frozen=True):
 Profiles.Result = ProfilesResult
 
 
+class Purge(Request, frozen=True, kw_only=True):
+    """Take the bodies of archived sessions away whose last event is older than `before_us`."""
+
+    method: ClassVar[str] = "journal.purge"
+
+    before_us: int
+
+
+class PurgeResult(msgspec.Struct, frozen=True):
+    """What has been taken away; see `mato_sessions.retention.Freed`."""
+
+    sessions: int
+    events: int
+    blobs: int
+    file_bytes: int
+
+
+Purge.Result = PurgeResult
+
+
 class Status(Request, frozen=True, kw_only=True):
     method: ClassVar[str] = "daemon.status"
     observes: ClassVar[bool] = True

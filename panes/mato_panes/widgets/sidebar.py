@@ -87,10 +87,13 @@ class Sidebar(Vertical):
 
 
 def rows_of(sessions: Sequence[SessionSummary], around: Around) -> Iterable[Row]:
-    """The attached session with its agents, then the others: blocked ones, then by last use."""
+    """The attached session with its agents, then the others: blocked ones, then by last use.
+
+    Archived ones are left to `mato ls --all`.
+    """
     here = [session for session in sessions if session.id == around.session]
     others = sorted(
-        (session for session in sessions if session.id != around.session),
+        (one for one in sessions if one.id != around.session and not one.archived),
         key=lambda session: (_urgency(session) > 0, -session.last_us),
     )
     for session in here:
