@@ -102,13 +102,12 @@ def _refuse(path: Path, target: Path, force: bool) -> None:
     if target.is_dir():
         raise UsageError(f"{str(target)!r} is a folder; give the name of a file for the backup")
     own = target.resolve().parent == path.resolve().parent
-    if own and target.name.startswith((path.name + "-", path.name + ".lock")):
-        raise UsageError(f"{str(target)!r} is a file of Mato's own; give another name")
-    if target.exists():
-        if path.exists() and target.samefile(path):
-            raise UsageError(f"{str(target)!r} is the journal itself; give another name")
-        if not force:
-            raise _there(target)
+    if path.exists() and target.exists() and target.samefile(path):
+        raise UsageError(f"{str(target)!r} is the journal itself; give another name")
+    if own and target.name.startswith(f"{path.stem}."):
+        raise UsageError(f"{str(target)!r} is a name of Mato's own files; give another one")
+    if target.exists() and not force:
+        raise _there(target)
 
 
 def _there(target: Path) -> UsageError:

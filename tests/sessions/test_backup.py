@@ -91,6 +91,7 @@ def test_places_where_no_backup_can_be_are_refused(path: Path, tmp_path: Path) -
         (path, "the journal itself"),
         (path.with_name("journal.db-wal"), "Mato's own"),
         (path.with_name("journal.db.lock"), "Mato's own"),
+        (path.with_name("journal.anchors"), "Mato's own"),
     ):
         with pytest.raises(UsageError, match=said):
             back_up(path, target, force=True)

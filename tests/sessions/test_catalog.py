@@ -14,6 +14,7 @@ from mato_sessions.events import (
     Event,
     PermissionAnswered,
     PermissionAsked,
+    SessionArchived,
     SessionArranged,
     SessionOpened,
     SessionRenamed,
@@ -234,3 +235,13 @@ def test_a_request_counts_once_for_its_agent_and_its_session() -> None:
     assert (whole.requests, whole.output, whole.cost_usd, whole.unpriced) == (4, 20, 1.5, 1)
     assert (one.cached, one.reasoning) == (8, 4)
     assert ledger.agent("a-9").requests == ledger.session("s-9").requests == 0
+
+
+def test_a_session_is_archived_until_it_is_taken_back() -> None:
+    scene = Scene()
+    [session] = scene.catalog.sessions()
+    assert not session.archived
+    scene.say(SessionArchived(archived=True), agent=None)
+    assert session.archived
+    scene.say(SessionArchived(archived=False), agent=None)
+    assert not session.archived

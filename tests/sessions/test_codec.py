@@ -17,6 +17,7 @@ from mato_sessions.events import (
     Body,
     Event,
     ModelFailed,
+    Purged,
     SessionRenamed,
     TextStreamed,
     ToolProposed,
@@ -164,3 +165,19 @@ def test_packed_events_come_back_the_same(story: list[Any]) -> None:
         if isinstance(event, Event):
             assert codec.unpack(codec.pack(event)) == event
             assert codec.from_json_line(codec.to_json_line(event)) == event
+
+
+def test_a_purged_body_travels_and_its_chain_still_verifies() -> None:
+    whole = chained([(None, None, SessionRenamed(name=name)) for name in "abc"])
+    digest = chain.digest(codec.encode(whole[1].body))
+    purged = msgspec.structs.replace(whole[1], body=Purged(sha256=digest.hex()))
+    assert chain.verify([whole[0], purged, whole[2]]) is None
+    assert codec.unpack(codec.pack(purged)) == purged
+    line = codec.to_json_line(purged)
+    assert codec.from_json_line(line) == purged
+    assert json.loads(line)["body"] is None
+    assert json.loads(line)["purged"] == digest.hex()
+    other = msgspec.structs.replace(purged, body=Purged(sha256="0" * 64))
+    assert chain.verify([whole[0], other, whole[2]]) is not None
+    with pytest.raises(JournalError):
+        codec.canonical(purged.body)

@@ -32,6 +32,7 @@ from mato_sessions.events import (
     PermissionAnswered,
     PermissionAsked,
     PlanUpdated,
+    Purged,
     ReasoningStreamed,
     SessionOpened,
     SessionRenamed,
@@ -463,3 +464,17 @@ def test_states_and_launches_make_no_entry() -> None:
         AgentStateChanged(state="idle", evidence="spawned"),
     )
     assert scene.entries == []
+
+
+def test_what_was_purged_is_told_once_a_turn() -> None:
+    scene = Scene()
+    for turn in ("t-1", "t-2"):
+        scene.teller.turn = turn
+        for kind in ("turn.prompted", "text.streamed", "turn.ended"):
+            scene.say(Purged(sha256="0" * 64), kind=kind)
+    told = [(entry.turn, entry.text) for entry in scene.entries if isinstance(entry, NoticeEntry)]
+    assert told == [
+        ("t-1", "what was said and done here has been purged"),
+        ("t-2", "what was said and done here has been purged"),
+    ]
+    assert len(scene.entries) == 2
