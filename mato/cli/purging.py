@@ -40,8 +40,8 @@ def gc(age_s: int, *, yes: bool, as_json: bool) -> int:
         output.say_json(_json(plan, freed))
     elif freed is not None:
         output.say(
-            f"purged {freed.events} events of {_sessions(freed.sessions)} and {freed.blobs} blobs;"
-            f" {output.size(freed.file_bytes)} given back"
+            f"purged {freed.events} events of {_sessions(freed.sessions)} and"
+            f" {_blobs(freed.blobs)}; {output.size(freed.file_bytes)} given back"
         )
     return 0
 
@@ -65,13 +65,17 @@ def _show(plan: Plan, now_us: int) -> None:
             give=0,
         )
     output.say(
-        f"{_sessions(len(plan.sessions))}, {plan.events} events, {len(plan.blobs)} blobs:"
+        f"{_sessions(len(plan.sessions))}, {plan.events} events, {_blobs(len(plan.blobs))}:"
         f" {output.size(plan.size_bytes)}"
     )
 
 
 def _sessions(count: int) -> str:
     return "1 session" if count == 1 else f"{count} sessions"
+
+
+def _blobs(count: int) -> str:
+    return "1 blob" if count == 1 else f"{count} blobs"
 
 
 def _purge(paths: Paths, before_us: int) -> Freed:

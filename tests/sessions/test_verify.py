@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,9 @@ from mato_sessions.errors import JournalError, JournalNewer, UnknownName
 from mato_sessions.events import SessionRenamed, ToolFinished, ToolProposed, ToolStarted
 from mato_sessions.verify import verify
 from tests.sessions.happenings import stories
-from tests.sessions.records import anchor, by_hand, events, rewrite, small, write
+from tests.sessions.records import anchor, by_hand, events, opening, rewrite, small, write
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 Damage = Callable[[sqlite3.Connection], object]
 
 
@@ -205,6 +207,19 @@ def test_a_session_that_is_gone_is_found_by_an_anchor_alone(path: Path) -> None:
         connection.execute("DELETE FROM session WHERE session = 's-1'")
     assert found(path) == []
     assert found(path, anchors=[anchor(before[7])]) == [("s-1", 1)]
+
+
+@pytest.mark.parametrize("old", sorted(GOLDEN.glob("journal-*.db")), ids=lambda path: path.stem)
+async def test_journals_of_every_schema_are_good_before_and_after_their_migration(
+    old: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.db"
+    shutil.copyfile(old, path)
+    report = verify(path)
+    assert report.good, report.findings
+    async with opening(path):
+        pass
+    assert verify(path, anchors=report.heads).good
 
 
 def test_each_damaged_session_has_a_finding_of_its_own(path: Path) -> None:

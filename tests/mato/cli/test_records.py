@@ -186,7 +186,7 @@ async def test_gc_without_a_daemon_is_done_here(mato: Cli, home: Path) -> None:
         body = SessionArchived(archived=True)
         await opened.append([Draft(session="s-1", body=body)])
     shown = await mato(home, "gc", "--older-than", "1h")
-    assert "1 session, 7 events, 1 blobs" in shown
+    assert "1 session, 7 events, 1 blob:" in shown
     assert verify(journal).purged == 0
     assert "purged 7 events of 1 session" in await mato(home, "gc", "--older-than", "1h", "-y")
     assert verify(journal).purged == 7
