@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiosqlite
 import msgspec
 
-from mato_sessions import chain, codec, database, transitions
+from mato_sessions import chain, database, transitions
 from mato_sessions.ballast import Ballast
 from mato_sessions.clock import Clock
 from mato_sessions.drafts import prepared

@@ -241,9 +241,7 @@ class Writer:
             self._loop.call_soon_threadsafe(self._acknowledge, batch, committed)
             batch = self._waiting.take(self._batch_events)
 
-    def _chore(
-        self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]
-    ) -> T:
+    def _chore(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do what is no batch, on the connection's thread; after an error no batch follows."""
         try:
             return transaction.tidy(connection, self.epoch, work)

@@ -165,7 +165,7 @@ def _entries(agent: str, events: Sequence[Event]) -> list[dict[str, Any]]:
 
 def _short(value: Any) -> Any:
     data = msgspec.json.encode(value)
-    return value if len(data) < 200 else f"sha256 {hashlib.sha256(data).hexdigest()}"
+    return json.loads(data) if len(data) < 200 else f"sha256 {hashlib.sha256(data).hexdigest()}"
 
 
 async def _main() -> None:
