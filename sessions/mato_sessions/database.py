@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 APPLICATION_ID = 0x4D41544F
 """``MATO`` in the file's header."""
+_PAGE_BYTES = 4096
 _BUSY_S = 10.0
 """How long a foreign transaction on the file (a person's sqlite3) is waited for."""
 
@@ -107,13 +108,15 @@ async def open_writer(
     steps = bundled_migrations() if migrations is None else migrations
     with told(path):
         if await asyncio.to_thread(_create, path):
+            if await asyncio.to_thread(_cut_off, path):
+                await _roll_back(path)
             await inspect(path, len(steps))
         connection = await _connect(str(path), uri=False)
     try:
         with told(path):
             # page_size and auto_vacuum take effect only before the first page is written.
             for pragma in (
-                "page_size = 4096",
+                f"page_size = {_PAGE_BYTES}",
                 "auto_vacuum = INCREMENTAL",
                 "journal_mode = WAL",
                 "synchronous = FULL",
@@ -238,6 +241,25 @@ def _create(path: Path) -> bool:
         return status.st_size > 0
     finally:
         os.close(fd)
+
+
+def _cut_off(path: Path) -> bool:
+    """Whether a power cut may have left the very first page half written.
+
+    Only a creation uses a rollback journal. A larger file is none of ours in that state, and is
+    left to `inspect`.
+    """
+    journal = path.with_name(path.name + "-journal")
+    return path.stat().st_size <= _PAGE_BYTES and journal.exists()
+
+
+async def _roll_back(path: Path) -> None:
+    """Undo what a rollback journal holds: a connection that only reads cannot."""
+    connection = await _connect(str(path), uri=False)
+    try:
+        await _value(connection, "PRAGMA user_version")
+    finally:
+        await connection.close()
 
 
 async def inspect(path: Path, newest: int) -> None:
