@@ -106,9 +106,11 @@ class _Record:
     def read(self, connection: sqlite3.Connection) -> None:
         # A creation that was cut off is an empty database, and holds nothing that could be broken.
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        for (finding,) in connection.execute("PRAGMA quick_check"):
-            if finding != "ok":
-                self.broken.append(f"quick_check: {finding}")
+        found = [row[0] for row in connection.execute("PRAGMA quick_check")]
+        if found != ["ok"]:
+            # Tables in which anything may stand are read no further.
+            self.broken += [f"quick_check: {finding}" for finding in found]
+            return
         if not tables:
             return
         if not tables >= _TABLES:

@@ -1,0 +1,132 @@
+"""An error of the disk, at any operation: nothing is acknowledged that is not there afterwards."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults import recording
+from tests.faults.conftest import SOAK
+from tests.faults.disk import Disk, Ended, Op, Refused, Touched
+from tests.faults.recording import Recorder, judge
+
+pytestmark = pytest.mark.fault
+
+WORKLOAD: dict[str, Any] = {"sessions": 2, "producers": 2, "steps": 2, "wal_pages": 12}
+FAULTS: dict[str, tuple[str, ...]] = {
+    "write": ("eio", "short", "full"),
+    "read": ("eio",),
+    "sync": ("eio",),
+    "truncate": ("eio",),
+    "delete": ("eio",),
+    "open": ("eio",),
+    "os.open": ("eio", "full"),
+    "os.fsync": ("eio",),
+}
+"""What may happen to each kind of operation."""
+WORKLOADS = 20 if SOAK else 1
+
+
+def _lived(recorder: Recorder, seed: str, **life: Any) -> list[Op]:
+    with recording.folder() as place:
+        return recorder.live(place, seed=seed, number=1, **WORKLOAD, **life)
+
+
+def _touched(ops: list[Op], kind: str = "") -> list[Touched]:
+    return [op for op in ops if isinstance(op, Touched) and (not kind or op.kind == kind)]
+
+
+def _points(ops: list[Op]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(its name, the fault) for every operation and each thing that may happen to it.
+
+    A disk that is broken for once and one that stays so take turns; at length it is both.
+    """
+    for op in _touched(ops):
+        for number, what in enumerate(FAULTS[op.kind], start=op.number):
+            for sticky in (False, True) if SOAK else (number % 2 == 0,):
+                how = "from then on" if sticky else "once"
+                name = f"{what} at operation {op.number} ({op.kind} {op.name}) {how}"
+                yield name, {"at": op.number, "what": what, "sticky": sticky}
+
+
+def _disk(ops: list[Op]) -> Disk:
+    disk = Disk()
+    for op in ops:
+        disk.apply(op)
+    return disk
+
+
+def _manners(ops: list[Op]) -> Iterator[str]:
+    """What a journal must not do, whatever the disk does."""
+    ended = ops[-1]
+    assert isinstance(ended, Ended)
+    if ended.how not in ("closed", "refused", "stopped: JournalStopped"):
+        yield f"it ended so: {ended}"
+    refusals = [op.error for op in ops if isinstance(op, Refused)]
+    if ended.how.startswith("stopped") and set(refusals) != {"JournalStopped"}:
+        yield f"its callers were told {refusals}"
+    if ended.how == "closed" and refusals:
+        yield f"it was closed in good order, and its callers were told {refusals}"
+    if not any(op.failed for op in _touched(ops)):
+        yield "nothing failed"
+
+
+async def test_an_error_at_any_operation_loses_nothing_that_was_acknowledged(
+    recorder: Recorder, seed: str
+) -> None:
+    found: list[str] = []
+    for workload in range(WORKLOADS):
+        name = f"{seed}/{workload}"
+        chance = random.Random(name)
+        for point, fault in _points(_lived(recorder, name)):
+            ops = _lived(recorder, name, fault=fault)
+            disk = _disk(ops)
+            image = disk.lasting() if "sync" in point else disk.image(chance)
+            found += [f"{point}: {one}" for one in [*_manners(ops), *await judge(ops, image)]]
+    assert found == []
+
+
+def _start_again(recorder: Recorder, seed: str, fault: dict[str, Any] | None) -> list[Op]:
+    """A life in which a sync fails and that is killed, and one that follows it at once.
+
+    What the failed sync lost, the second life still reads: the computer was not started anew.
+    """
+    with recording.folder() as place:
+        # Without checkpoints: they would bring into the database what the WAL has lost.
+        told: dict[str, Any] = {**WORKLOAD, "seed": seed, "killed": True, "wal_pages": 1000}
+        ops = recorder.live(place, number=1, fault=fault, **told)
+        ops += recorder.live(place, number=2, names=_disk(ops).names, **told)
+    return ops
+
+
+async def test_what_a_failed_sync_lost_is_not_built_upon_by_the_next_start(
+    recorder: Recorder, seed: str
+) -> None:
+    found: list[str] = []
+    for workload in range(WORKLOADS):
+        name = f"{seed}/{workload}"
+        without = _start_again(recorder, name, None)
+        first = without[: next(at for at, op in enumerate(without) if isinstance(op, Ended))]
+        for op in _touched(first, "sync"):
+            ops = _start_again(recorder, name, {"at": op.number, "what": "eio"})
+            assert isinstance(ops[-1], Ended)
+            point = f"sync {op.number} of {op.name} failed, and the power went later"
+            found += [f"{point}: {one}" for one in await judge(ops, _disk(ops).lasting())]
+    assert found == []
+
+
+@pytest.mark.parametrize("variant", ["retries", "goes on"])
+async def test_a_writer_that_does_not_stop_at_a_failed_sync_is_caught(
+    recorder: Recorder, seed: str, variant: str
+) -> None:
+    found: list[str] = []
+    # Killed: at its end a journal brings everything into the database, and hides what was lost.
+    life: dict[str, Any] = {"killed": True, "variant": variant}
+    for op in _touched(_lived(recorder, seed, **life), "sync"):
+        fault = {"at": op.number, "what": "eio", "retried": variant == "retries"}
+        ops = _lived(recorder, seed, fault=fault, **life)
+        found += await judge(ops, _disk(ops).lasting())
+    assert any("was acknowledged" in one for one in found), found
