@@ -81,6 +81,10 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     error: str
 
 
+class Paused(msgspec.Struct, frozen=True, tag="paused"):
+    """The journal said that the disk is full; then somebody made room, and told it."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """How a life of the journal ended."""
 
@@ -108,6 +112,7 @@ Op = (
     | Ack
     | Began
     | Refused
+    | Paused
     | Ended
     | Touched
 )

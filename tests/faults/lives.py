@@ -35,7 +35,7 @@ from mato_sessions.events.turn import TextBlock
 from mato_sessions.journal import Journal
 from mato_sessions.redact import Redactor
 from tests.faults import plain, vfs
-from tests.faults.disk import Ack, Began, Ended, Refused
+from tests.faults.disk import Ack, Began, Ended, Paused, Refused
 
 JOURNAL = "journal.db"
 _HANGS_S = 30.0
@@ -136,6 +136,14 @@ async def _live(life: Life, tape: vfs.Tape) -> str:
     path = Path(life.folder) / JOURNAL
     clock = ManualClock(mono_us=life.number * 10_000_000_000)
     async with Journal.open(path, clock=clock, redactor=Redactor()) as journal:
+
+        def tell(paused: str | None) -> None:
+            if paused is not None:
+                tape.log.append(Paused())
+                tape.lift()
+                journal.try_again()
+
+        journal.on_pause(tell)
         world = _World(life, journal, tape, clock)
         async with asyncio.TaskGroup() as group:
             for number in range(life.producers):
