@@ -30,6 +30,7 @@ _EVENTS = (
     " e.version FROM envelope AS e LEFT JOIN body AS b ON b.position = e.position"
     " ORDER BY e.position"
 )
+_CALLS = "SELECT session, call, state, attempt, key, policy, seq FROM call"
 
 
 class Acked(msgspec.Struct, frozen=True):
@@ -64,7 +65,8 @@ def check(evidence: Evidence) -> list[str]:
     """One sentence for each broken invariant; an empty list is good.
 
     1. every acknowledged event is there, with its hash;
-    2. no gap, every chain, body, blob and SQLite's own `quick_check` good;
+    2. no gap, every chain, body, blob and SQLite's own `quick_check` good, and the table of calls
+       what the events say;
     3. at most one effect for each key and attempt, none after the call's end, and under the policy
        `ask` no more attempts than one and a person's `again` decisions;
     4. no effect without a committed start;
@@ -125,6 +127,8 @@ class _Record:
             self._chain(envelope, digest, body_digest, forks)
             self._body(envelope, body_digest, data, blobs)
         self.broken += self.calls.broken
+        if "call" in tables:
+            self.broken += self.calls.compare(connection.execute(_CALLS))
         for session, _, _, head in rows:
             newest = self._heads.get(session, (None, b""))[0]
             if session not in forks and newest != head:

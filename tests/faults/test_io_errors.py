@@ -13,7 +13,7 @@ from tests.faults.conftest import SOAK
 from tests.faults.disk import Ack, Disk, Ended, Op, Refused, Touched
 from tests.faults.recording import Recorder, judge
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(7200 if SOAK else 600)]
 
 WORKLOAD: dict[str, Any] = {"sessions": 2, "producers": 2, "steps": 2, "wal_pages": 12}
 FAULTS: dict[str, tuple[str, ...]] = {

@@ -11,7 +11,7 @@ from tests.faults.conftest import SOAK
 from tests.faults.disk import Ack, Deleted, Disk, Op, Opened, Synced, Wrote
 from tests.faults.recording import Recorder, judge
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(7200 if SOAK else 600)]
 
 RECORDINGS, IMAGES = (50, 200) if SOAK else (3, 110)
 CREATION_IMAGES = 20 if SOAK else 2

@@ -15,11 +15,12 @@ import pytest
 
 from mato.testing.calls import Calls
 from mato.testing.invariants import Acked, Effect, Evidence, check
-from mato_sessions.clock import ManualClock
+from mato_sessions import chain, codec, database
+from mato_sessions.batch import INLINE_BYTES
 from mato_sessions.codec import Envelope
 from mato_sessions.events import (
+    BlobRef,
     Body,
-    Draft,
     Event,
     ToolFailed,
     ToolFinished,
@@ -30,8 +31,6 @@ from mato_sessions.events import (
     TurnPrompted,
 )
 from mato_sessions.events.turn import TextBlock
-from mato_sessions.journal import Journal
-from mato_sessions.redact import Redactor
 
 LARGE = "large " * 4000
 
@@ -57,21 +56,69 @@ CALL: tuple[Body, ...] = (proposed(), started(), finished(), ENDED)
 
 
 async def written(path: Path, bodies: Sequence[Body] = CALL) -> list[Event]:
-    """A journal at `path` with a turn in each of two sessions; `bodies` are the first one's."""
-    clock = ManualClock()
-    events: list[Event] = []
-    async with Journal.open(path, clock=clock, redactor=Redactor()) as journal:
-        ref = await journal.blob(b"the whole output")
-        told = finished("c-2")
-        told = msgspec.structs.replace(told, output=ref, content=LARGE)
-        for session, some in (
-            ("s-1", bodies),
-            ("s-2", (proposed("c-2"), started("c-2"), told, ENDED)),
-        ):
-            for body in (TurnPrompted(blocks=(TextBlock("go on"),)), *some):
-                clock.advance(1000)
-                events += await journal.append([Draft(session=session, turn="t-1", body=body)])
+    """A journal at `path` with a turn in each of two sessions; `bodies` are the first one's.
+
+    Its rows are written past the journal, which would refuse what no call may do.
+    """
+    output = b"the whole output"
+    ref = BlobRef(chain.digest(output).hex(), len(output))
+    told = msgspec.structs.replace(finished("c-2"), output=ref, content=LARGE)
+    second = (proposed("c-2"), started("c-2"), told, ENDED)
+    begun = TurnPrompted(blocks=(TextBlock("go on"),))
+    async with database.open_writer(path):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        _insert(connection, "blob", chain.digest(output), len(output), output)
+        events = _session(connection, "s-1", (begun, *bodies), 0)
+        events += _session(connection, "s-2", (begun, *second), len(events))
+        for session, call, state, attempt, key, policy, seq in _calls(events):
+            row = (session, call, None, "t-1", state, attempt, 1, key, policy, seq)
+            _insert(connection, "call", *row)
+        connection.commit()
     return events
+
+
+def _session(
+    connection: sqlite3.Connection, session: str, bodies: Sequence[Body], position: int
+) -> list[Event]:
+    head = chain.genesis(session)
+    events: list[Event] = []
+    for seq, body in enumerate(bodies, start=1):
+        position += 1
+        data = codec.encode(body)
+        digest = chain.digest(data)
+        kind, version = body.kind, body.version
+        at = (1_700_000_000_000_000 + position, position * 1000)
+        envelope = Envelope(session, seq, *at, "b", 1, None, "t-1", None, kind, version)
+        head = chain.link(head, envelope.encode(), digest)
+        events.append(envelope.event(position, body, head))
+        row = (session, seq, position, *at, "b", 1, None, "t-1", None, kind, version, digest, head)
+        _insert(connection, "envelope", *row)
+        large = len(data) > INLINE_BYTES
+        _insert(connection, "body", position, None if large else data)
+        if large:
+            _insert(connection, "blob", digest, len(data), data)
+    _insert(connection, "session", session, None, None, 0, len(bodies), head)
+    return events
+
+
+def _insert(connection: sqlite3.Connection, table: str, *row: Any) -> None:
+    connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
+
+def _calls(events: Sequence[Event]) -> list[list[Any]]:
+    """A row for each call: session, call, state, attempt, key, policy, seq."""
+    rows: dict[tuple[str, str], list[Any]] = {}
+    for event in events:
+        body = event.body
+        if isinstance(body, ToolProposed):
+            row = [event.session, body.call, "proposed", 0, body.key, body.policy, event.seq]
+            rows.setdefault((event.session, body.call), row)
+        elif isinstance(body, ToolStarted | ToolFinished | ToolFailed | ToolUnknown):
+            row = rows.get((event.session, body.call), [""] * 7)
+            row[2], row[6] = event.kind.removeprefix("tool."), event.seq
+            row[3] = max(row[3] or 0, body.attempt)
+    return list(rows.values())
 
 
 def changed(path: Path, *statements: str) -> None:
@@ -140,6 +187,8 @@ async def test_1_a_lost_or_changed_acknowledgement_is_named(path: Path) -> None:
         ("DELETE FROM blob WHERE size > 16", "the body of s-2 4 is not"),
         ("UPDATE blob SET data = x'00' WHERE size = 16", "is not what its hash and size say"),
         ("DROP TABLE body", "no tables ['body']"),
+        ("UPDATE call SET state = 'started' WHERE call = 'c-1'", "the table says ('started', 1,"),
+        ("DELETE FROM call WHERE call = 'c-1'", "the table says None of the call"),
     ],
 )
 async def test_2_whatever_is_missing_or_changed_is_named(
