@@ -258,6 +258,10 @@ class Disk:
         """Name → content when nothing but what was synced is there."""
         return {name: bytes(self._files[file].platter) for name, file in self._durable.items()}
 
+    def as_read(self) -> dict[str, bytes]:
+        """Name → content as every process reads it, and as `kill -9` leaves it."""
+        return {name: bytes(self._files[file].cache) for name, file in self.names.items()}
+
 
 def _set(names: dict[str, int], name: str, file: int | None) -> None:
     if file is None:

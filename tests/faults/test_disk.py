@@ -96,6 +96,14 @@ def test_a_rename_is_there_or_not_and_nothing_between() -> None:
     }
 
 
+def test_a_kill_loses_nothing_that_was_written() -> None:
+    disk = Disk()
+    for op in (*MADE, Wrote(1, 0, NEW), Synced(1, failed=True), Opened(2, "b", True)):
+        disk.apply(op)
+    assert disk.as_read() == {"a": NEW, "b": b""}
+    assert disk.lasting() == {"a": OLD}
+
+
 def test_what_a_failed_sync_lost_no_later_sync_saves() -> None:
     failed: list[Op] = [*MADE, Wrote(1, 0, NEW), Synced(1, failed=True)]
     assert _contents([*failed, Synced(1)]) == {OLD}
