@@ -116,11 +116,14 @@ def as_found(ops: Iterable[Op], image: dict[str, bytes]) -> list[Op]:
     return start
 
 
-def cuts(ops: Sequence[Op], seed: str, count: int) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """(how many operations came before it, what it left) of `count` power cuts."""
+def cuts(
+    ops: Sequence[Op], seed: str, count: int, first: int = 0
+) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """(how many operations came before it, what it left) of `count` power cuts.
+
+    None is before operation `first`: what a recording starts with has been on the disk for long.
+    """
     chance = random.Random(f"{seed}/cuts")
-    # What a recording starts with has been on the disk for long.
-    first = next(at for at, op in enumerate(ops) if not isinstance(op, Ack | Began | Opened))
     disk = Disk()
     done = 0
     for at in sorted(chance.randint(first, len(ops)) for _ in range(count)):
