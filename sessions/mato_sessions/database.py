@@ -244,11 +244,7 @@ def _create(path: Path) -> bool:
 
 
 def _cut_off(path: Path) -> bool:
-    """Whether a power cut may have left the very first page half written.
-
-    Only a creation uses a rollback journal. A larger file is none of ours in that state, and is
-    left to `inspect`.
-    """
+    """Whether the very first page may be half written: only a creation has a rollback journal."""
     journal = path.with_name(path.name + "-journal")
     return path.stat().st_size <= _PAGE_BYTES and journal.exists()
 
