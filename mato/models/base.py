@@ -100,8 +100,10 @@ class ModelRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """temperature, max_tokens, reasoning_effort … as litellm names them."""
     env: Mapping[str, str] = {}
     """Keys for this request, by variable name. Never journaled, never logged."""
+    first_s: float = 300.0
+    """Longest silence, in seconds, before the first chunk."""
     stall_s: float = 120.0
-    """Longest silence, in seconds, before the stream counts as stalled."""
+    """Longest silence after it, before the stream counts as stalled."""
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,6 +115,10 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     reasoning: int = 0
     cost_usd: float | None = None
     """None: the price is not known. Zero: it costs nothing."""
+
+
+ASKED = "the model is asked"
+"""The `WaitChunk` that says: nothing else is waited for any more."""
 
 
 class WaitChunk(msgspec.Struct, frozen=True, tag="wait"):

@@ -50,10 +50,10 @@ async def answer(litellm: Any, request: ModelRequest) -> AsyncIterator[Chunk]:
     reading = _Reading()
     stream: Any = None
     try:
-        async with asyncio.timeout(request.stall_s):
+        async with asyncio.timeout(request.first_s):
             stream = await litellm.acompletion(**_arguments(litellm, request, model, provider))
         while True:
-            async with asyncio.timeout(request.stall_s):
+            async with asyncio.timeout(request.stall_s if reading.begun else request.first_s):
                 part: Any = await anext(stream, None)
             if part is None:
                 break
@@ -63,9 +63,8 @@ async def answer(litellm: Any, request: ModelRequest) -> AsyncIterator[Chunk]:
         raise
     except TimeoutError as error:
         where = "in the middle of its answer" if reading.begun else "at all"
-        raise ModelFault(
-            "timeout", f"{shown} did not answer {where} for {request.stall_s:g} s"
-        ) from error
+        silent_s = request.stall_s if reading.begun else request.first_s
+        raise ModelFault("timeout", f"{shown} did not answer {where} for {silent_s:g} s") from error
     except Exception as error:
         raise fault_of(error, shown, provider, request.choice.base_url, reading.begun) from error
     finally:
@@ -108,7 +107,7 @@ def _arguments(litellm: Any, request: ModelRequest, model: str, provider: str) -
         "stream": True,
         "stream_options": {"include_usage": True},
         # Ours (above) comes first: litellm's own looks like any other lost connection.
-        "timeout": request.stall_s + 10.0,
+        "timeout": max(request.first_s, request.stall_s) + 10.0,
         "num_retries": 0,
         "max_retries": 0,
         **_access(request, provider),

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import msgspec
 
-from mato.models.base import Chunk, FinishChunk, ModelFault, ModelRequest, WaitChunk
+from mato.models.base import ASKED, Chunk, FinishChunk, ModelFault, ModelRequest, WaitChunk
 from mato.models.keys import without_keys
 from mato.models.wire import LIMIT_BYTES, Ask, Cancel, Failed, FromChild, Piece, Ready
 from mato.processes import end_tree, identity
@@ -65,7 +65,7 @@ class WorkerModel:
             yield WaitChunk(f"the {self._name} process is starting")
             # Whoever gives up waiting leaves the child to the others, and to `close`.
             await child.ready()
-            yield WaitChunk("the model is asked")
+            yield WaitChunk(ASKED)
         answer = child.ask(request)
         try:
             while True:

@@ -16,7 +16,7 @@ from mato_sessions.events import (
     TurnQueued,
     TurnReturned,
 )
-from mato_sessions.events.agent import ANSWERS
+from mato_sessions.events.agent import ANSWERS, silence
 from mato_sessions.ledger import Total
 from mato_sessions.pieces import Piece
 from mato_sessions.transcript import Transcript
@@ -88,6 +88,11 @@ class SessionStore:
         match event.body:
             case ModelAsked():
                 self.waits[agent] = Wait(event.mono_us)
+            case AgentStateChanged(state="working", evidence=why) if told := silence(why):
+                # Also in the middle of an answer, where nothing was waited for a moment ago.
+                what, since_s = told
+                since_us = event.mono_us - since_s * 1_000_000
+                self.waits[agent] = Wait(since_us, what)
             case AgentStateChanged(state="working", evidence=why) if agent in self.waits:
                 self.waits[agent] = Wait(self.waits[agent].since_us, "" if why == ANSWERS else why)
             case TurnQueued() | TurnReturned() | AgentReconfigured():

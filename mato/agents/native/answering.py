@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 import msgspec
 
+from mato.agents.native.silence import Silence
 from mato.agents.native.steps import ModelBroke, ModelDone
 from mato.agents.native.streams import Stream, Streams
 from mato.models.base import (
@@ -22,6 +23,7 @@ from mato.models.base import (
 from mato.models.sources import Models
 from mato_sessions.clock import Clock
 from mato_sessions.errors import JournalError, MatoError
+from mato_sessions.events.agent import Limits
 from mato_sessions.events.model import Call
 from mato_sessions.ids import Ids
 
@@ -49,6 +51,7 @@ class Answering:
         request: str,
         attempt: int,
         waits: Callable[[str], Awaitable[None]],
+        limits: Limits,
     ) -> None:
         self._streams = streams
         self._clock = clock
@@ -59,6 +62,8 @@ class Answering:
         self._waits = waits
         # Told what the answer waits for whenever that changes; "" once it begins.
         self._waited = ""
+        self._silence = Silence(limits, self._wait)
+        self._finish: FinishChunk | None = None
         self._text: Stream | None = None
         self._reasoning: Stream | None = None
         self._calls: dict[int, _Writing] = {}
@@ -68,21 +73,10 @@ class Answering:
 
     async def read(self, models: Models, request: ModelRequest) -> ModelDone | ModelBroke:
         """The outcome; every stretch before it is journaled. Cancelled, the streams are closed."""
-        finish: FinishChunk | None = None
         try:
             chunks = models.get(request.choice).stream(request)
             try:
-                async for chunk in chunks:
-                    await self._wait(chunk.text if isinstance(chunk, WaitChunk) else "")
-                    if isinstance(chunk, WaitChunk):
-                        continue
-                    if not self._first_us:
-                        self._first_us = self._clock.mono_us() - self._begun_us
-                    if isinstance(chunk, FinishChunk):
-                        finish = chunk
-                        break
-                    self._take(chunk)
-                    await self._streams.room()
+                await self._silence.keep(self._listen(chunks))
             finally:
                 self._close()
                 if isinstance(chunks, AsyncGenerator):
@@ -96,10 +90,26 @@ class Answering:
         except Exception as error:
             _log.exception("the model client failed")
             return await self._broken(ModelFault("refused", f"the model client failed: {error}"))
-        if finish is None:
+        if self._finish is None:
             return await self._broken(ModelFault("cut", "the answer was cut off"))
         await self._streams.drain()
-        return self._done(finish)
+        return self._done(self._finish)
+
+    async def _listen(self, chunks: AsyncIterator[Chunk]) -> None:
+        self._silence.listen()
+        async for chunk in chunks:
+            waits = chunk.text if isinstance(chunk, WaitChunk) else None
+            self._silence.heard(waits)
+            await self._wait(waits or "")
+            if waits is None:
+                if not self._first_us:
+                    self._first_us = self._clock.mono_us() - self._begun_us
+                if isinstance(chunk, FinishChunk):
+                    self._finish = chunk
+                    return
+                self._take(chunk)
+                await self._streams.room()
+            self._silence.listen()
 
     async def _wait(self, text: str) -> None:
         if text != self._waited:

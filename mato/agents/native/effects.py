@@ -14,6 +14,7 @@ import msgspec
 
 from mato.agents.native import tooling
 from mato.agents.native.answering import Answering
+from mato.agents.native.silence import BEHIND_S
 from mato.agents.native.steps import (
     AlarmRang,
     AskModel,
@@ -42,6 +43,7 @@ from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
 from mato_sessions.errors import JournalError, MatoError
 from mato_sessions.events import FileCheckpointed
+from mato_sessions.events.agent import Limits
 from mato_sessions.ids import Ids
 from mato_sessions.redact import Redactor
 
@@ -76,6 +78,7 @@ class Head(msgspec.Struct, frozen=True):
 
     system: str
     parameters: dict[str, Any]
+    limits: Limits
 
 
 class Effects:
@@ -168,13 +171,22 @@ class Effects:
             messages=self._messages(command.seqs),
             parameters=self._head.parameters,
             env=keys(around.environment()),
+            first_s=self._head.limits.first_chunk_s + BEHIND_S,
+            stall_s=self._head.limits.silence_s + BEHIND_S,
         )
 
         async def waits(text: str) -> None:
             await self._put(ModelWaits(command.request, command.attempt, text, self._now))
 
         answering = Answering(
-            self._streams, around.clock, around.ids, turn, command.request, command.attempt, waits
+            self._streams,
+            around.clock,
+            around.ids,
+            turn,
+            command.request,
+            command.attempt,
+            waits,
+            self._head.limits,
         )
         outcome = await answering.read(around.models, request)
         self._raw = answering.raw

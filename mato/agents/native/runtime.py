@@ -237,7 +237,7 @@ class NativeAgent:
             # Byte-identical for the session's life, whatever the newer Mato's own text says.
             system = (await self._sink.read_blob(self._system_ref)).decode()
         self._means.environment()
-        return Head(self._redactor.text(system), {})
+        return Head(self._redactor.text(system), {}, self._limits)
 
     async def _take(self, setup: Setup, effects: Effects, fact: Input | Event) -> None:
         """Step with a fact and with everything that follows from it at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -16,7 +17,20 @@ failed: the last turn ended badly. stopped: the agent has ended for good."""
 ANSWERS = "the model answers"
 """Evidence of an agent that works on, when what it waited for before is over."""
 
+_SILENCE = re.compile(r"(?P<what>.+) \(since (?P<since_s>\d{1,9}) s\)", re.DOTALL)
+
 AgentKind = Literal["native"]
+
+
+def silent(what: str, since_s: int) -> str:
+    """Evidence of an agent whose model has said nothing for so long, waiting for `what`."""
+    return f"{what} (since {since_s} s)"
+
+
+def silence(evidence: str) -> tuple[str, int] | None:
+    """What is waited for and since when, where evidence was made by `silent`."""
+    found = _SILENCE.fullmatch(evidence)
+    return None if found is None else (found["what"], int(found["since_s"]))
 
 
 _Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
@@ -24,7 +38,7 @@ _Amount = Annotated[float, msgspec.Meta(gt=0, le=1_000_000_000)]
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What ends a turn with a reason. None: no such limit."""
+    """What ends a turn with a reason, or an attempt to get an answer. None: no such limit."""
 
     model_calls: _Count | None = 50
     """Model requests in one turn."""
@@ -34,6 +48,10 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     """In one turn."""
     wall_s: _Amount | None = None
     """Of one turn, waiting for a person not counted."""
+    first_chunk_s: _Amount = 300.0
+    """Silence before the first piece of an answer, after which the model is asked again."""
+    silence_s: _Amount = 120.0
+    """The same in the middle of an answer."""
 
 
 class LaunchSpec(msgspec.Struct, frozen=True, omit_defaults=True):
