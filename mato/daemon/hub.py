@@ -18,6 +18,7 @@ from mato.protocol.methods import (
     ProfileSummary,
     Reconfigure,
 )
+from mato.tools.disk import on_disk
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.errors import UsageError
 from mato_sessions.events import (
@@ -52,9 +53,9 @@ class Hub:
 
     async def new_session(self, request: NewSession) -> NewSessionResult:
         """Open a session with its agents, and give each of them the task."""
-        cwd = _folder(request.cwd)
+        cwd = await on_disk(_folder, request.cwd)
         self._launcher.hold_secrets(request.env)
-        ground = await asyncio.to_thread(self._launcher.look, cwd, request.env)
+        ground = await on_disk(self._launcher.look, cwd, request.env)
         mode = request.mode or ground.settings.mode
         specs = [ground.spec(wish, mode, request.env) for wish in _some(request.agents)]
         session = self._ids.session()
@@ -87,7 +88,7 @@ class Hub:
         session = self._roster.active(query)
         self._supervisor.hand_over(session.id, env)
         held = self._supervisor.env(session.id)
-        ground = await asyncio.to_thread(self._launcher.look, _folder(session.cwd), held)
+        ground = await on_disk(lambda: self._launcher.look(_folder(session.cwd), held))
         spec = ground.spec(wish, session.mode, held)
         agent = self._ids.agent()
         async with self._naming:
@@ -150,7 +151,7 @@ class Hub:
 
     async def profiles(self, cwd: str) -> tuple[ProfileSummary, ...]:
         """The agent profiles that can be started in a folder."""
-        return await asyncio.to_thread(self._launcher.profiles, _folder(cwd) if cwd else None)
+        return await on_disk(lambda: self._launcher.profiles(_folder(cwd) if cwd else None))
 
     def _name(self, request: NewSession, cwd: Path) -> str:
         taken = self._roster.session_names()

@@ -26,6 +26,7 @@ from mato.models.keys import secrets
 from mato.models.sources import Sources
 from mato.processes import ChildRecords
 from mato.protocol.methods import AgentWish, ProfileSummary
+from mato.tools.disk import on_disk
 from mato.tools.registry import Registry
 from mato.tools.workspace import PathMissing, Workspace
 from mato_sessions.clock import Clock
@@ -178,7 +179,8 @@ class Launcher:
         """
         opened, spawned, history = await _history(journal, sink.session, sink.agent)
         spec = spawned.spec
-        workspace = Workspace(Path(spec.cwd))
+        # A file system that does not answer must not hold the loop.
+        workspace, instructions = await on_disk(_open, Path(spec.cwd), opened.trusted)
         try:
             agent = factory.build(
                 spawned.agent_kind,
@@ -192,7 +194,7 @@ class Launcher:
                 # The daemon's own variables go stale: they only fill what no client gave.
                 lambda: {**os.environ, **env()},
                 self._redactor,
-                _instructions(workspace) if opened.trusted else "",
+                instructions,
                 history,
                 take_up,
             )
@@ -227,6 +229,15 @@ async def _history(
     if opened is None or spawned is None:
         raise JournalBroken(f"the journal does not say how agent {agent!r} began; it cannot go on")
     return opened, spawned, history
+
+
+def _open(cwd: Path, trusted: bool) -> tuple[Workspace, str]:
+    workspace = Workspace(cwd)
+    try:
+        return workspace, _instructions(workspace) if trusted else ""
+    except BaseException:
+        workspace.close()
+        raise
 
 
 def _instructions(workspace: Workspace) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 
@@ -15,6 +13,7 @@ import regex
 from msgspec import Meta
 
 from mato.tools.base import Surroundings, ToolError, ToolResult
+from mato.tools.disk import Crew
 from mato.tools.listing import NOT_ENTERED
 from mato.tools.workspace import Entry, PathMissing, Workspace
 from mato_sessions.errors import PathRefused
@@ -30,7 +29,8 @@ _SNIFFED = 8 * 1024
 _LIMIT_S = 20.0
 _LINE_S = 1.0
 """Longest time a pattern may take on one line; one that needs more needs forever."""
-_THREADS = ThreadPoolExecutor(4, thread_name_prefix="mato-search")
+_CREW = Crew("mato-search", 4, stop_s=0.0)
+"""Their own, as they take long; they write nothing, so a cancelled one is not waited for."""
 
 
 class SearchArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,9 +71,8 @@ class Search:
 
     async def run(self, arguments: SearchArguments, around: Surroundings) -> ToolResult:
         hunt = _Hunt(arguments, around.workspace)
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(_THREADS, hunt.run)
+            return await _CREW.run(hunt.run)
         except PathRefused as error:
             raise ToolError(str(error)) from error
         finally:

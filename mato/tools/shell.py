@@ -15,6 +15,7 @@ from msgspec import Meta
 from mato.processes import MARKER, Ending, end_tree, identity
 from mato.tools.base import Surroundings, ToolError, ToolResult
 from mato.tools.capture import Capture
+from mato.tools.disk import on_disk
 from mato.tools.workspace import Workspace
 from mato_sessions.errors import PathRefused
 from mato_sessions.events.permission import Action
@@ -135,6 +136,7 @@ class _Run:
     async def _start(self, output: int) -> asyncio.subprocess.Process:
         workspace: Workspace = self._around.workspace
         try:
+            folder = await on_disk(workspace.folder)
             # A pipe of our own, not asyncio's: Process.wait() waits for the ends of its pipes too,
             # and a background child can hold those for ever.
             return await asyncio.create_subprocess_exec(
@@ -144,7 +146,7 @@ class _Run:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd=workspace.folder(),
+                cwd=folder,
                 env={**self._around.env, MARKER: self._around.call},
                 start_new_session=True,
                 umask=_UMASK,
