@@ -15,7 +15,7 @@ from typing import Any
 from mato.models.base import ModelFault, ModelRequest
 from mato.models.pairs import whole
 from mato.models.pipes import Wire, claim_stdout, open_wire
-from mato.models.wire import Ask, Cancel, Failed, Piece, Ready
+from mato.models.wire import Ask, Cancel, Failed, Piece, Ping, Pong, Ready
 
 
 def load() -> Any:
@@ -54,6 +54,8 @@ class Desk:
                     case Cancel(request=name):
                         if task := self._running.get(name):
                             task.cancel()
+                    case Ping():
+                        self._wire.post(Pong())
             for task in self._running.values():
                 task.cancel()
 

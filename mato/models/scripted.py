@@ -22,6 +22,7 @@ and a list of answers::
     message = "slow down"        # of the fault
     retry_after_s = 1.5
     cut_after = 3                # chunks before the fault
+    stall_after = 3              # chunks before it falls silent, without end and fault
     times = 1                    # how often this answer is given; 0: always
 
 Arguments are given as a table, or `raw` as the text that a model would write.
@@ -95,6 +96,7 @@ class ScriptedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message: str = "the script says so"
     retry_after_s: float | None = None
     cut_after: int = 0
+    stall_after: int | None = None
     times: int = 0
 
     @property
@@ -148,11 +150,15 @@ class ScriptedModel:
         for chunk in _chunks(answer, loop, loop.time() + answer.for_s):
             if answer.fault is not None and given >= answer.cut_after:
                 break
+            if given == answer.stall_after:
+                break
             # Against the clock, not the previous token: the rate holds under load.
             due += 1 / rate if rate else 0.0
             await asyncio.sleep(max(0.0, due - loop.time()) if rate else 0.0)
             given += 1
             yield chunk
+        if answer.stall_after is not None:
+            await asyncio.Event().wait()
         if answer.fault is not None:
             raise ModelFault(answer.fault, answer.message, answer.retry_after_s)
         finish = answer.finish or ("tool_calls" if answer.calls else "stop")

@@ -28,6 +28,10 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     request: str
 
 
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """Daemon → child: say that you live, with a `Pong`."""
+
+
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """Child → daemon, once: imports and weights are loaded."""
 
@@ -51,5 +55,9 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     retry_after_s: float | None = None
 
 
-ToChild = Ask | Cancel
-FromChild = Ready | Piece | Failed
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
+    """Child → daemon: its loop turns."""
+
+
+ToChild = Ask | Cancel | Ping
+FromChild = Ready | Piece | Failed | Pong

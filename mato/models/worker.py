@@ -1,7 +1,9 @@
 """The daemon's side of a model process: started on first need, many requests at once.
 
 A process that dies fails its requests with the fault "process", which is retried, and the next
-request starts a fresh one. A process that nobody has used for a while is ended.
+request starts a fresh one. A process that says nothing for a while is asked whether it lives, and
+ended when it does not say so: that costs its requests an attempt, and nobody has to wait for it. A
+process that nobody has used for a while is ended.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import msgspec
 
 from mato.models.base import ASKED, Chunk, FinishChunk, ModelFault, ModelRequest, WaitChunk
 from mato.models.keys import without_keys
-from mato.models.wire import LIMIT_BYTES, Ask, Cancel, Failed, FromChild, Piece, Ready
+from mato.models.wire import LIMIT_BYTES, Ask, Cancel, Failed, FromChild, Piece, Ping, Pong, Ready
 from mato.processes import end_tree, identity
 from mato.rpc import framing
 from mato_sessions.errors import DaemonError
@@ -26,6 +28,11 @@ from mato_sessions.errors import DaemonError
 _log = logging.getLogger(__name__)
 _START_S = 180.0
 """For imports and weights, on a machine that is busy with other things."""
+QUIET_S = 20.0
+"""Silence of a request after which its process is asked whether it lives."""
+LIFE_S = 30.0
+"""How long it may take to say so. Its loop does little but pass on chunks, on a machine that may be
+busy with other things."""
 _PIECES = 4096
 """Chunks of one request that may wait; when they are not read, the child has to wait."""
 
@@ -46,8 +53,12 @@ class WorkerModel:
         child_started: Callable[[int, str], Callable[[], None]],
         idle_s: float,
         env: Mapping[str, str] | None = None,
+        quiet_s: float = QUIET_S,
+        life_s: float = LIFE_S,
     ) -> None:
         self._name = name
+        self._quiet_s = quiet_s
+        self._life_s = life_s
         self._command = tuple(command)
         self._group = group
         self._child_started = child_started
@@ -69,7 +80,7 @@ class WorkerModel:
         answer = child.ask(request)
         try:
             while True:
-                outcome = await answer.get()
+                outcome = await self._next(child, answer)
                 if isinstance(outcome, ModelFault):
                     raise outcome
                 yield outcome
@@ -77,6 +88,15 @@ class WorkerModel:
                     return
         finally:
             child.forget(request.request)
+
+    async def _next(self, child: _Child, answer: asyncio.Queue[_Outcome]) -> _Outcome:
+        while answer.empty():
+            try:
+                async with asyncio.timeout(self._quiet_s):
+                    return await answer.get()
+            except TimeoutError:
+                await child.prove_life(self._life_s)
+        return answer.get_nowait()
 
     async def close(self) -> None:
         """See `Model.close`."""
@@ -135,6 +155,11 @@ class _Child:
         self._stopping = False
         self._idle: asyncio.TimerHandle | None = None
         self._said: deque[str] = deque(maxlen=5)
+        self._heard = asyncio.Event()
+        # Set with every frame.
+        self._giving = False
+        # A frame waits for whoever reads slowly: then it is not the child that is silent.
+        self._hung = False
 
     @property
     def gone(self) -> bool:
@@ -186,13 +211,32 @@ class _Child:
                 self._send(Cancel(request))
         self._rest()
 
+    async def prove_life(self, within_s: float) -> None:
+        """End it, and all its requests with it, unless it says something within that time.
+
+        Several may ask at once.
+        """
+        if self.gone or self._giving:
+            return
+        self._heard.clear()
+        self._send(Ping())
+        try:
+            async with asyncio.timeout(within_s):
+                await self._heard.wait()
+        except TimeoutError:
+            if self.gone or self._giving:
+                return
+            _log.error("the %s model's process does not answer any more", self._name)
+            self._hung = True
+            await self.end()
+
     def _rest(self) -> None:
         """Begin to count the time in which nobody asks anything, if that is so."""
         if not self._answers and not self.gone and self._idle is None:
             loop = asyncio.get_running_loop()
             self._idle = loop.call_later(self._idle_s, self._hang_up)
 
-    def _send(self, frame: Ask | Cancel) -> None:
+    def _send(self, frame: Ask | Cancel | Ping) -> None:
         if self._process.stdin is not None:
             self._process.stdin.write(framing.pack(_encoder.encode(frame)))
 
@@ -249,7 +293,10 @@ class _Child:
                     "the %s model's process does not keep to the wire: %s", self._name, error
                 )
                 return
+            self._heard.set()
             match frame:
+                case Pong():
+                    pass
                 case Ready(name=name):
                     _log.info("model process %s (%s) is ready", self._name, name)
                     self._ready.set()
@@ -267,7 +314,9 @@ class _Child:
         # Whoever reads slowly makes the child wait, and with it all others: better than memory
         # without bounds, and so many chunks behind is only who has stopped (see `forget`).
         if answer := self._answers.get(request):
+            self._giving = True
             await answer.put(outcome)
+            self._giving = False
 
     async def _drain_log(self) -> None:
         stream = self._process.stderr
@@ -286,6 +335,11 @@ class _Child:
 
     def _death(self) -> ModelFault:
         code = self._process.returncode
+        if self._hung:
+            return ModelFault(
+                "process",
+                f"the {self._name} model's process did not answer any more; it is started again",
+            )
         how = "ended" if code is None else f"ended with code {code}"
         last = f" after saying {self._said[-1][:200]!r}" if self._said else ""
         return ModelFault(

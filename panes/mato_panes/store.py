@@ -91,7 +91,7 @@ class SessionStore:
             case AgentStateChanged(state="working", evidence=why) if told := silence(why):
                 # Also in the middle of an answer, where nothing was waited for a moment ago.
                 what, since_s = told
-                since_us = event.mono_us - since_s * 1_000_000
+                since_us = event.mono_us - int(since_s * 1_000_000)
                 self.waits[agent] = Wait(since_us, what)
             case AgentStateChanged(state="working", evidence=why) if agent in self.waits:
                 self.waits[agent] = Wait(self.waits[agent].since_us, "" if why == ANSWERS else why)

@@ -7,7 +7,7 @@ model's own process hangs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from mato.models.base import ASKED, ModelFault
@@ -27,9 +27,15 @@ class Silence:
     the journal) is no silence of the model.
     """
 
-    def __init__(self, limits: Limits, tell: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        tell: Callable[[str], Awaitable[None]],
+        told_s: Sequence[float] = TOLD_S,
+    ) -> None:
         self._limits = limits
         self._tell = tell
+        self._told_s = told_s
         self._begun = False
         self._what = _SILENT
         self._since: float | None = None
@@ -78,7 +84,7 @@ class Silence:
         while True:
             # Who is not listening now begins later than now, so nothing is due before this.
             since = loop.time() if self._since is None else self._since
-            step_s = TOLD_S[self._told] if self._told < len(TOLD_S) else self._limit_s
+            step_s = self._told_s[self._told] if self._told < len(self._told_s) else self._limit_s
             await asyncio.sleep(max(0.0, since + min(step_s, self._limit_s) - loop.time()))
             if self._since is None:
                 continue
@@ -86,10 +92,10 @@ class Silence:
             if silent_s >= self._limit_s:
                 scope.reschedule(loop.time())
                 return
-            passed = sum(silent_s >= told_s for told_s in TOLD_S)
+            passed = sum(silent_s >= told_s for told_s in self._told_s)
             if passed > self._told:
                 self._told = passed
-                await self._tell(silent(self._what, TOLD_S[passed - 1]))
+                await self._tell(silent(self._what, self._told_s[passed - 1]))
 
     def _fault(self) -> ModelFault:
         name = "silence_s" if self._begun else "first_chunk_s"

@@ -19,7 +19,7 @@ from mato.models.base import Chunk, ModelFault, ModelRequest, WaitChunk
 from mato.models.embedded import llama
 from mato.models.embedded.answering import Answering
 from mato.models.pipes import Wire, claim_stdout, open_wire
-from mato.models.wire import Ask, Cancel, Failed, Piece, Ready
+from mato.models.wire import Ask, Cancel, Failed, Piece, Ping, Pong, Ready
 from mato_sessions.errors import MatoError
 
 
@@ -42,6 +42,8 @@ class Desk:
                     case Cancel(request):
                         if task := self._running.get(request):
                             task.cancel()
+                    case Ping():
+                        self._wire.post(Pong())
             for task in self._running.values():
                 task.cancel()
 

@@ -17,20 +17,20 @@ failed: the last turn ended badly. stopped: the agent has ended for good."""
 ANSWERS = "the model answers"
 """Evidence of an agent that works on, when what it waited for before is over."""
 
-_SILENCE = re.compile(r"(?P<what>.+) \(since (?P<since_s>\d{1,9}) s\)", re.DOTALL)
+_SILENCE = re.compile(r"(?P<what>.+) \(since (?P<since_s>\d{1,9}(\.\d{1,6})?) s\)", re.DOTALL)
 
 AgentKind = Literal["native"]
 
 
-def silent(what: str, since_s: int) -> str:
+def silent(what: str, since_s: float) -> str:
     """Evidence of an agent whose model has said nothing for so long, waiting for `what`."""
-    return f"{what} (since {since_s} s)"
+    return f"{what} (since {since_s:g} s)"
 
 
-def silence(evidence: str) -> tuple[str, int] | None:
+def silence(evidence: str) -> tuple[str, float] | None:
     """What is waited for and since when, where evidence was made by `silent`."""
     found = _SILENCE.fullmatch(evidence)
-    return None if found is None else (found["what"], int(found["since_s"]))
+    return None if found is None else (found["what"], float(found["since_s"]))
 
 
 _Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]

@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from mato.models import litellm_process
 from mato.models.base import (
     Chunk,
     FinishChunk,
@@ -20,13 +22,15 @@ from mato.models.base import (
     TextChunk,
     WaitChunk,
 )
-from mato.models.worker import WorkerModel
+from mato.models.embedded import server
+from mato.models.wire import FromChild, Ping, Pong, ToChild
+from mato.models.worker import LIFE_S, QUIET_S, WorkerModel
 
 CHILD = """
-import os, sys
+import os, signal, sys
 import msgspec
 from mato.models.base import FinishChunk, TextChunk, Usage, WaitChunk
-from mato.models.wire import Ask, Cancel, Failed, Piece, Ready, ToChild
+from mato.models.wire import Ask, Cancel, Failed, Piece, Ping, Pong, Ready, ToChild
 from mato.rpc.framing import pack
 
 def say(frame):
@@ -93,11 +97,13 @@ class Watch:
 
 
 @asynccontextmanager
-async def child(body: str, watch: Watch, idle_s: float = 60.0) -> AsyncIterator[WorkerModel]:
+async def child(
+    body: str, watch: Watch, idle_s: float = 60.0, quiet_s: float = QUIET_S, life_s: float = LIFE_S
+) -> AsyncIterator[WorkerModel]:
     command = (sys.executable, "-c", CHILD.replace("{body}", body))
     env = {**os.environ, "OPENAI_API_KEY": "never-in-the-child"}
     async with asyncio.TaskGroup() as group:
-        model = WorkerModel("child", command, group, watch, idle_s, env)
+        model = WorkerModel("child", command, group, watch, idle_s, env, quiet_s, life_s)
         try:
             yield model
         finally:
@@ -226,3 +232,99 @@ async def test_a_child_whose_only_request_went_away_while_it_started_is_ended_to
         await watch.begun.wait()
         asking_it.cancel()
         await watch.ended.wait()
+
+
+HANGS = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+say(Ready("child"))
+pings = 0
+while True:
+    try:
+        frame = hear()
+    except EOFError:
+        break
+    if isinstance(frame, Ping):
+        pings += 1
+        say(Pong())
+        if pings == 3:
+            say(Piece(slow, TextChunk("at last")))
+            say(Piece(slow, FinishChunk("stop", Usage())))
+    elif isinstance(frame, Ask):
+        name, said = frame.request.request, frame.request.messages[-1].text
+        if said == "slow":
+            slow = name
+        elif said == "hang":
+            say(Piece(name, TextChunk("begun")))
+            while True:
+                signal.pause()
+        elif said == "stop":
+            say(Piece(name, TextChunk("begun")))
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif said == "much":
+            for number in range(6000):
+                say(Piece(name, TextChunk(str(number))))
+            say(Piece(name, FinishChunk("stop", Usage())))
+        else:
+            say(Piece(name, TextChunk(said)))
+            say(Piece(name, FinishChunk("stop", Usage())))
+"""
+
+
+@pytest.mark.parametrize("how", ["hang", "stop"])
+async def test_a_child_that_hangs_is_ended_with_all_its_requests_and_started_anew(how: str) -> None:
+    watch = Watch()
+    async with child(HANGS, watch, quiet_s=0.2, life_s=1.0) as model:
+        patient = asyncio.create_task(answer(model, "other"))
+        assert await patient
+        hung, beside = (asyncio.create_task(answer(model, text)) for text in (how, "late"))
+        for waiting in (hung, beside):
+            with pytest.raises(ModelFault, match="did not answer any more") as caught:
+                await waiting
+            assert caught.value.fault == "process"
+        assert await answer(model, "late")
+        assert len(watch.started) == 2
+
+
+async def test_a_child_that_lives_may_be_silent_for_long() -> None:
+    watch = Watch()
+    async with child(HANGS, watch, quiet_s=0.05, life_s=30.0) as model:
+        chunks = await answer(model, "slow")
+        assert isinstance(chunks[0], TextChunk)
+        assert chunks[0].text == "at last"
+        assert len(watch.started) == 1
+
+
+async def test_a_child_that_waits_for_a_slow_reader_is_not_taken_for_a_hung_one() -> None:
+    watch = Watch()
+    async with child(HANGS, watch, quiet_s=0.1, life_s=1.0) as model:
+        await answer(model, "begin")
+        slowly = model.stream(asking("much"))
+        read = [await anext(slowly)]
+        beside = asyncio.create_task(answer(model, "beside"))
+        done, _ = await asyncio.wait({beside}, timeout=1.5)
+        assert not done, "the child waits for room, and so does everybody else"
+        read += [chunk async for chunk in slowly]
+        assert len(read) == 6001
+        assert await beside
+        assert len(watch.started) == 1
+
+
+class HeardAndSaid:
+    """A wire whose frames come from a list; keeps what is posted."""
+
+    def __init__(self, *frames: ToChild) -> None:
+        self._frames = list(frames)
+        self.posted: list[FromChild] = []
+
+    async def read(self) -> ToChild | None:
+        return self._frames.pop(0) if self._frames else None
+
+    def post(self, frame: FromChild) -> None:
+        self.posted.append(frame)
+
+
+@pytest.mark.parametrize("desk", [litellm_process.Desk, server.Desk])
+async def test_both_model_processes_say_that_they_live(desk: Any) -> None:
+    wire = HeardAndSaid(Ping())
+    await desk(wire, None).serve()
+    assert wire.posted == [Pong()]

@@ -8,7 +8,7 @@ import pytest
 
 from mato_panes.kinds.chat import ChatPane
 from mato_sessions.events import AgentStateChanged, ModelAsked
-from mato_sessions.events.agent import ANSWERS
+from mato_sessions.events.agent import ANSWERS, silent
 from mato_sessions.events.base import BlobRef
 
 BLOB = BlobRef("ab" * 32, 1)
@@ -41,6 +41,31 @@ async def test_a_wait_is_told_with_its_time_until_something_comes(chat: ModuleTy
         scene.event(AgentStateChanged(state="working", evidence=ANSWERS))
         assert "⋯ waiting for the model 0:04" in await shown()
         scene.text("r1", "Here it is", 1)
+        assert "⋯" not in await shown()
+
+
+async def test_a_silence_in_the_middle_of_an_answer_is_told_with_its_own_time(
+    chat: ModuleType,
+) -> None:
+    scene = chat.Scene()
+    scene.prompt("Fix it.", "t-1")
+    app = chat.Panes(scene)
+    async with app.run_test(size=(60, 20)) as pilot:
+
+        async def shown() -> str:
+            app.sync()
+            await pilot.pause()
+            return "\n".join(app.shown())
+
+        scene.event(asked())
+        scene.text("r1", "Here it is", 1)
+        scene.mono_us += 60 * chat.SECOND
+        assert "⋯" not in await shown()
+        scene.event(AgentStateChanged(state="working", evidence=silent("the model is silent", 30)))
+        assert "⋯ the model is silent 0:30" in await shown()
+        scene.mono_us += 5 * chat.SECOND
+        assert "⋯ the model is silent 0:35" in await shown()
+        scene.text("r1", "Here it is, at last", 1)
         assert "⋯" not in await shown()
 
 
