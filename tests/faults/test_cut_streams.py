@@ -182,7 +182,10 @@ async def one_turn(
     home: Path, cut: int, seed: int = 0, broken: type[Spoiled] | None = None
 ) -> list[str]:
     chunks = answer(seed)
-    spoil = broken or (lambda sink: sink)
+
+    def spoil(sink: Sink) -> Sink:
+        return broken(sink) if broken else sink
+
     async with on_stage(_home(home), OneModel(Cut(cut, chunks)), broken=spoil) as stage:
         reason = await stage.turn("go")
     return [f"seed {seed}, {wrong}" for wrong in judge(stage, cut, chunks, reason)]
@@ -204,9 +207,9 @@ class Spoiled:
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._sink, name)
+        self.session, self.agent = sink.session, sink.agent
+        self.piece, self.child_started = sink.piece, sink.child_started
+        self.blob, self.read_blob = sink.blob, sink.read_blob
 
     def spoil(self, body: Body) -> list[Body]:
         raise NotImplementedError

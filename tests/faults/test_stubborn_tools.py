@@ -116,7 +116,8 @@ async def test_stubborn_commands_end_at_their_own_limit(tmp_path: Path) -> None:
 
 
 async def test_a_command_that_is_killed_from_outside_ends_with_its_signal(tmp_path: Path) -> None:
-    async with on_stage(tmp_path, calling(shell("sleep 300 & wait"))) as stage:
+    call = ScriptedCall("shell", {"command": f"sleep 300 & {BEGIN} wait"})
+    async with on_stage(tmp_path, calling(call)) as stage:
         turn = asyncio.create_task(stage.turn("go"))
         found = await begun(stage)
         os.kill(found.pids[0], signal.SIGKILL)
