@@ -30,7 +30,7 @@ _START_S = 180.0
 """For imports and weights, on a machine that is busy with other things."""
 QUIET_S = 20.0
 """Silence of a request after which its process is asked whether it lives."""
-LIFE_S = 30.0
+LIFE_S = 60.0
 """How long it may take to say so. Its loop does little but pass on chunks, on a machine that may be
 busy with other things."""
 _PIECES = 4096
@@ -220,12 +220,12 @@ class _Child:
             return
         self._heard.clear()
         self._send(Ping())
-        try:
-            async with asyncio.timeout(within_s):
-                await self._heard.wait()
-        except TimeoutError:
-            if self.gone or self._giving:
-                return
+        for _ in range(2):  # it may be this process that was stopped for the first half
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s / 2):
+                    await self._heard.wait()
+                    return
+        if not self.gone and not self._giving:
             _log.error("the %s model's process does not answer any more", self._name)
             self._hung = True
             await self.end()

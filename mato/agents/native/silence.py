@@ -17,6 +17,7 @@ TOLD_S = (10, 30, 60, 120, 300, 600, 1800, 3600)
 """Seconds of silence at which it is told: each time is a fact in the journal, so few."""
 BEHIND_S = 5.0
 """So much later a model's own client gives up a silent endpoint."""
+_GRACE_S = 0.2
 _SILENT = "the model is silent"
 
 
@@ -81,6 +82,7 @@ class Silence:
 
     async def _watch(self, scope: asyncio.Timeout) -> None:
         loop = asyncio.get_running_loop()
+        over: float | None = None
         while True:
             # Who is not listening now begins later than now, so nothing is due before this.
             since = loop.time() if self._since is None else self._since
@@ -90,8 +92,13 @@ class Silence:
                 continue
             silent_s = loop.time() - self._since
             if silent_s >= self._limit_s:
-                scope.reschedule(loop.time())
-                return
+                if over == self._since:
+                    scope.reschedule(loop.time())
+                    return
+                # It may be this process that was stopped: then what came meanwhile is read now.
+                over = self._since
+                await asyncio.sleep(_GRACE_S)
+                continue
             passed = sum(silent_s >= told_s for told_s in self._told_s)
             if passed > self._told:
                 self._told = passed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -84,6 +85,29 @@ async def test_the_time_that_the_agent_needs_itself_is_no_silence() -> None:
 
     await told.keep(read())
     assert not told.texts
+
+
+async def test_what_came_while_the_daemon_itself_was_stopped_is_read_first() -> None:
+    told = Told(Limits(first_chunk_s=0.2))
+    came: asyncio.Queue[str] = asyncio.Queue()
+    there = asyncio.Event()
+
+    async def pass_on() -> None:
+        await there.wait()
+        await asyncio.sleep(0)  # as from a pipe: through a reader, a task and a queue
+        came.put_nowait("a chunk")
+
+    async def read() -> None:
+        told.silence.listen()
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.02, time.sleep, 0.5)
+        loop.call_later(0.03, there.set)
+        await came.get()
+        told.silence.heard(None)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(pass_on())
+        await told.keep(read())
 
 
 async def test_what_reading_raises_goes_through_and_a_stop_is_no_fault() -> None:
