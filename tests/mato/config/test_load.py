@@ -65,6 +65,17 @@ def test_a_wrong_variable_is_named(paths: Paths) -> None:
         load(paths, {"MATO_MODE": "yolo"})
 
 
+def test_limits_of_silence_are_set_like_the_others(paths: Paths) -> None:
+    assert load(paths, {}).limits.first_chunk_s == 300.0
+    paths.config_file.write_text("[limits]\nfirst_chunk_s = 900\nsilence_s = 45.5\n")
+    limits = load(paths, {}).limits
+    assert (limits.first_chunk_s, limits.silence_s, limits.model_calls) == (900.0, 45.5, 50)
+    for wrong in ("0", "-1", '"never"'):
+        paths.config_file.write_text(f"[limits]\nsilence_s = {wrong}\n")
+        with pytest.raises(ConfigError, match=r"'limits\.silence_s'.*a number above 0"):
+            load(paths, {})
+
+
 def test_a_file_that_is_not_utf8_is_refused_with_a_sentence(paths: Paths) -> None:
     paths.config_file.write_bytes(b'model = "\xff"')
     with pytest.raises(ConfigError, match="not UTF-8"):
