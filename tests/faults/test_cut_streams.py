@@ -43,7 +43,6 @@ from mato_sessions.events import (
     ReasoningStreamed,
     TextStreamed,
     ToolFailed,
-    ToolFinished,
     UsageReported,
 )
 from mato_sessions.events.agent import Limits
@@ -231,19 +230,11 @@ class CountsTwice(Spoiled):
         return [body, body] if isinstance(body, UsageReported) else [body]
 
 
-class EndsTwice(Spoiled):
-    def spoil(self, body: Body) -> list[Body]:
-        if isinstance(body, ToolFinished) and body.exit_code is not None:
-            return [body, body]
-        return [body]
-
-
 @pytest.mark.parametrize(
     ("broken", "found"),
     [
         (LosesText, "text kept is ''"),
         (CountsTwice, "usages is"),
-        (EndsTwice, "tool.finished is 3"),
     ],
 )
 async def test_the_harness_notices_an_agent_that_breaks_its_word(
