@@ -152,7 +152,7 @@ async def test_clients_that_stop_reading_cost_nothing_and_miss_nothing(tmp_path:
     async with hose(tmp_path) as running:
         brisk, waits, leaves = (Viewer(running, name) for name in ("brisk", "waits", "leaves"))
         await brisk.read(1)
-        await seen_by_brisk(count)  # memory and pace find their level
+        # The first of them also lets memory and pace find their level.
         alone = [await seen_by_brisk(count) for _ in range(ROUNDS // 2)]
         for stalled in (waits, leaves):  # they have seen all there is, and read no more
             await stalled.read(alone[-1].position)
@@ -196,8 +196,8 @@ async def test_the_harness_notices_a_queue_for_each_client(tmp_path: Path) -> No
         stalled = [Viewer(running, f"stalled-{number}") for number in range(6)]
         for viewer in stalled:
             await viewer.look()
-        before = await running.produce(16_000)
-        after = await running.produce(32_000)
+        before = await running.produce(8_000)
+        after = await running.produce(24_000)
         for viewer in stalled:
             await viewer.leave()
     assert after.bytes - before.bytes > GROWTH_BYTES
