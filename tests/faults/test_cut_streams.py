@@ -377,7 +377,7 @@ def _cut(reply: Reply, after: int, how: str) -> Reply:
 async def _over_http(
     home: Path, sources: Sources, replies: tuple[Reply, ...], fault: str
 ) -> list[str]:
-    limits = Limits(first_chunk_s=2.0 if home.name == "deaf" else 60.0, silence_s=2.0)
+    limits = Limits(first_chunk_s=8.0 if home.name == "deaf" else 60.0, silence_s=8.0)
     async with Endpoint(*replies) as endpoint:
         models = OneModel(_At(sources, endpoint.url))
         async with on_stage(_home(home), models, limits=limits) as stage:
