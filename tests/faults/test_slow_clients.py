@@ -26,7 +26,7 @@ ROUNDS = 6
 GROWTH_BYTES = 32 * 1024 * 1024
 """For a ring of 8 MiB, three connections with 256 KiB each, SQLite's cache, and what Python keeps
 for later. A queue for a stalled client would hold all of the events, which is more than that."""
-SLOWED = 1.6
+SLOWED = 2.0
 """How much longer the same events may take with stalled clients, on a machine that others use."""
 
 
