@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from mato.cli import output, starting
@@ -17,7 +18,7 @@ from mato.client.feed import Arrived, Disconnected, Feed
 from mato.config.paths import Paths, find
 from mato.protocol.methods import Answer
 from mato_sessions import codec
-from mato_sessions.errors import DaemonError, MatoError, TurnFailed
+from mato_sessions.errors import DaemonError, MatoError, TurnFailed, UsageError
 from mato_sessions.events import (
     AgentStateChanged,
     Event,
@@ -27,6 +28,9 @@ from mato_sessions.events import (
 )
 
 NOBODY = "denied: mato run has nobody to ask"
+
+Ask = Callable[[PermissionAsked], Awaitable[bool]]
+"""Lets a person decide a call; cancelling it withdraws the question."""
 
 
 class Outcome(NamedTuple):
@@ -76,7 +80,10 @@ def run(wish: starting.Wish, *, as_json: bool) -> int:
 
     Raises:
         TurnFailed: a turn ended otherwise than by itself.
+        UsageError: there is no task.
     """
+    if not wish.task.strip():  # no turn would begin, and so none would ever end
+        raise UsageError("the task is empty; write what is to be done")
     paths = find()
     made = starting.create(paths, wish)
     session: str = made["session"]
@@ -105,11 +112,11 @@ async def follow(
     session: str,
     turns: Mapping[str, int],
     tell: Narrator | Callable[[Event], object],
-    ask: Callable[[PermissionAsked], bool] | None,
+    ask: Ask | None,
 ) -> list[Outcome]:
     """Tell what happens in a session until each agent has ended its number of turns.
 
-    Calls that need a person are decided by `ask`, on a thread; where it is None they are denied.
+    Calls that need a person are decided by `ask`; where it is None they are denied.
     A daemon that restarts or crashes meanwhile is come back to.
 
     Raises:
@@ -145,15 +152,13 @@ async def follow(
     return outcomes.ended
 
 
-async def _decide(
-    paths: Paths, asked: PermissionAsked, ask: Callable[[PermissionAsked], bool] | None
-) -> None:
+async def _decide(paths: Paths, asked: PermissionAsked, ask: Ask | None) -> None:
     if ask is None:
         allowed, rule = False, NOBODY
         enough = "edit or --mode full" if asked.action == "write" else "full"
         output.note(f"{NOBODY}: {asked.tool} {asked.resource} (--mode {enough} allows it)")
     else:
-        allowed = await asyncio.to_thread(ask, asked)
+        allowed = await ask(asked)
         rule = "approved in mato run" if allowed else "denied in mato run"
     answer = Answer(call=asked.call, allowed=allowed, rule=rule)
     deadline = time.monotonic() + quick.SUCCESSOR_S
@@ -172,17 +177,32 @@ async def _decide(
         return
 
 
-def _ask(asked: PermissionAsked) -> bool:
+async def _ask(asked: PermissionAsked) -> bool:
     if asked.preview:
         for line in asked.preview.splitlines():
             output.note(f"    {line}")
     while True:
-        try:
-            answer = input("  allow this? y or n: ").strip().lower()
-        except EOFError:
+        print("  allow this? y or n: ", end="", flush=True)
+        answer = await _line(sys.stdin.fileno())
+        if not answer:  # the end of the input
+            print()
             return False
-        if answer in ("y", "yes", "n", "no"):
-            return answer.startswith("y")
+        answer = answer.strip().lower()
+        if answer in (b"y", b"yes", b"n", b"no"):
+            return answer.startswith(b"y")
+
+
+async def _line(terminal: int) -> bytes:
+    """The next line that is typed; b"" at the end of the input."""
+    # A thread that waits in input() cannot be cancelled: ctrl+c would wait for it.
+    loop = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    loop.add_reader(terminal, typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(terminal)
+    return os.read(terminal, 4096)
 
 
 def _print_json(event: Event) -> None:

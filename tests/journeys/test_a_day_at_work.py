@@ -51,6 +51,31 @@ def test_a_folder_is_opened_prompted_and_its_agent_allowed_to_write(machine: Mac
     assert seen.index("permission.asked") < seen.index("file.checkpointed") > start
 
 
+def test_ctrl_c_at_a_question_of_run_stops_the_turn_at_once(machine: Machine) -> None:
+    machine.script(WRITES)
+    terminal = machine.open("run", "note the pears")
+    terminal.wait("allow this?")
+    terminal.keys("C-c")
+    terminal.wait_end(patience_s=10)
+    [session] = machine.json("ls")
+    assert f"mato attach {session['name']}" in terminal.screen()
+    assert machine.events(session["id"])[-2]["body"]["reason"] == "cancelled"
+    assert not (machine.project / "pears.txt").exists()
+
+
+def test_a_question_of_run_is_answered_by_whole_words(machine: Machine) -> None:
+    machine.script(WRITES)
+    terminal = machine.open("run", "note the pears")
+    terminal.wait("allow this?")
+    terminal.keys("Enter")
+    terminal.wait(lambda screen: screen.count("allow this?") == 2)
+    terminal.type("yes")
+    terminal.keys("Enter")
+    terminal.wait_end(patience_s=10)
+    assert "end_turn" in terminal.screen()
+    assert (machine.project / "pears.txt").read_text() == "conference\n"
+
+
 def test_a_denied_call_does_nothing_and_the_agent_goes_on(machine: Machine) -> None:
     machine.script(WRITES)
     session = machine.json("new", "note the pears")["session"]
