@@ -11,11 +11,13 @@
 
 The head is TOML between two lines of ``+++``; its keys are the fields of `_Head`. A profile is
 named by its file, and one found later replaces one found before: built-in, then the user's folder,
-then ``.mato/agents`` of a folder that the person trusts.
+then ``.mato/agents`` of a folder that the person trusts. A file that is no profile stops nobody but
+who asks for it.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -27,7 +29,7 @@ import msgspec
 from mato.models.base import ModelChoice
 from mato.models.keys import VARIABLES
 from mato.tools.registry import NAMES
-from mato_sessions.errors import ConfigError
+from mato_sessions.errors import ConfigError, UnknownName
 from mato_sessions.events.agent import LaunchSpec, Limits
 from mato_sessions.events.session import Mode
 
@@ -98,30 +100,56 @@ class Profile(msgspec.Struct, frozen=True):
         )
 
 
-def load(user: Path | None = None, project: Path | None = None) -> dict[str, Profile]:
-    """All profiles by name: built-in ones, the user's folder `user`, and the folder `project`.
+class Profiles(msgspec.Struct, frozen=True):
+    """What the folders hold, by name; a name is in one of the two."""
+
+    sound: dict[str, Profile]
+    broken: dict[str, str]
+    """Why the file is no profile: one sentence with file and reason."""
+
+    def get(self, name: str) -> Profile:
+        """The profile of this name.
+
+        Raises:
+            ConfigError: its file is no profile.
+            UnknownName: there is none; offers the nearest.
+        """
+        if found := self.sound.get(name):
+            return found
+        if why := self.broken.get(name):
+            raise ConfigError(why)
+        near = difflib.get_close_matches(name, self.sound, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.sound)}"
+        raise UnknownName(f"there is no agent profile {name!r}; {hint}")
+
+
+def load(user: Path | None = None, project: Path | None = None) -> Profiles:
+    """All profiles: built-in ones, the user's folder `user`, and the folder `project`.
 
     Give `project` (the workspace) only when the person trusts it.
-
-    Raises:
-        ConfigError: a file is no profile; the message names file and reason.
     """
-    profiles: dict[str, Profile] = {}
+    found = Profiles({}, {})
     folders = [(_BUILTIN, "built-in"), (user, "user")]
     if project is not None:
         folders.append((project / PROJECT_FOLDER, ""))
     for folder, origin in folders:
         for file in _files(folder):
-            profile = parse(file.stem, _read(file), str(file), origin or str(file))
-            profiles[profile.name] = profile
-    return profiles
+            name = file.stem
+            try:
+                found.sound[name] = parse(name, _read(file), str(file), origin or str(file))
+                found.broken.pop(name, None)
+            except ConfigError as error:
+                # What the file was meant to replace must not come in its stead.
+                found.sound.pop(name, None)
+                found.broken[name] = str(error)
+    return found
 
 
 def parse(name: str, text: str, where: str, origin: str) -> Profile:
     """The profile in a file's text.
 
     Raises:
-        ConfigError: as for `load`.
+        ConfigError: it is none; the message names file and reason.
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(

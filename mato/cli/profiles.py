@@ -14,9 +14,10 @@ from mato.config.trust import Trust
 def show(as_json: bool) -> int:
     """Print the agent profiles that can be started here."""
     params = {"cwd": target.folder()}
-    profiles: list[dict[str, Any]] = quick.request(find(), "profile.list", params, start=True)[
-        "profiles"
-    ]
+    found = quick.request(find(), "profile.list", params, start=True)
+    profiles: list[dict[str, Any]] = found["profiles"]
+    for why in found["broken"]:
+        output.note(f"mato: {why}")
     if as_json:
         output.say_json(profiles)
         return 0

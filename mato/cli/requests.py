@@ -6,6 +6,7 @@ itself. Results come as plain dictionaries, in the shapes of `mato.protocol.meth
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -136,7 +137,7 @@ def wait(target: str, until: str, turn: str = "", timeout_s: float | None = None
     """Wait for a state; print each agent's name, state and last stop reason."""
     session, agent = split(target)
     params: Data = {"session": session, "agent": agent, "turn": turn, "until": until}
-    if timeout_s is not None:
+    if timeout_s is not None and timeout_s != math.inf:  # JSON has no word for it
         params["timeout_s"] = timeout_s
     result = request("agent.wait", params, timeout_s=None)
     for name, state in result["states"].items():

@@ -11,7 +11,8 @@ def folder(path: str = ".") -> str:
     """The folder that a person means, as an absolute path without links.
 
     Raises:
-        UsageError: there is none, be it that the current one was deleted.
+        UsageError: there is none, be it that the current one was deleted, or the journal cannot
+            hold its name.
     """
     try:
         found = os.path.realpath(path)
@@ -19,6 +20,13 @@ def folder(path: str = ".") -> str:
         raise UsageError("the current folder was deleted; go to one that exists") from error
     if not os.path.isdir(found):  # noqa: PTH112 (hot commands load this file)
         raise UsageError(f"{path!r} is not a folder; give one that exists")
+    try:
+        found.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the name of the folder {found!r} is not valid UTF-8, which the journal needs; "
+            "rename it"
+        ) from error
     return found
 
 

@@ -92,7 +92,7 @@ class FrontDesk:
             case m.Blob():
                 return await self._blob(request)
             case m.Profiles():
-                return m.ProfilesResult(await self._hub.profiles(request.cwd))
+                return await self._hub.profiles(request.cwd)
             case m.Status():
                 return self._status()
             case m.Shutdown(drain_s=drain_s, restart=restart):
@@ -284,10 +284,15 @@ class FrontDesk:
             clients=self.count_clients(),
             position=self._journal.position,
             journal_bytes=_size_bytes(self._paths.journal),
-            state=str(self._paths.state),
-            socket=str(self._paths.socket),
+            state=_shown(self._paths.state),
+            socket=_shown(self._paths.socket),
             paused=self._pressure.paused,
         )
+
+
+def _shown(path: Path) -> str:
+    """For people and JSON, also where its name is not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _size_bytes(journal: Path) -> int:

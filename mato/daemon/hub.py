@@ -15,7 +15,7 @@ from mato.protocol.methods import (
     AgentWish,
     NewSession,
     NewSessionResult,
-    ProfileSummary,
+    ProfilesResult,
     Reconfigure,
 )
 from mato.tools.disk import on_disk
@@ -149,7 +149,7 @@ class Hub:
         branch = self._supervisor.branch(session.id, agent.id)
         await branch.ask(lambda living: living.reconfigure(choice, request.mode))
 
-    async def profiles(self, cwd: str) -> tuple[ProfileSummary, ...]:
+    async def profiles(self, cwd: str) -> ProfilesResult:
         """The agent profiles that can be started in a folder."""
         return await on_disk(lambda: self._launcher.profiles(_folder(cwd) if cwd else None))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from mato.agents import factory, profile
 from mato.agents.base import Agent, Sink, TakeUp
-from mato.agents.profile import Profile
+from mato.agents.profile import Profiles
 from mato.config.load import VARIABLES, load
 from mato.config.paths import Paths
 from mato.config.settings import Settings
@@ -25,7 +24,7 @@ from mato.models.keys import VARIABLES as VARIABLES_OF_KEYS
 from mato.models.keys import secrets
 from mato.models.sources import Sources
 from mato.processes import ChildRecords
-from mato.protocol.methods import AgentWish, ProfileSummary
+from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
 from mato.tools.disk import on_disk
 from mato.tools.registry import Registry
 from mato.tools.workspace import PathMissing, Workspace
@@ -58,16 +57,17 @@ class Ground:
     cwd: Path
     settings: Settings
     trusted: bool
-    profiles: Mapping[str, Profile]
+    profiles: Profiles
 
     def spec(self, wish: AgentWish, mode: Mode, env: Mapping[str, str]) -> LaunchSpec:
         """All that is needed to start the wished agent, now and after a restart.
 
         Raises:
+            ConfigError: the profile's file is none.
             UnknownName: there is no such profile.
             UsageError: an endpoint without a model.
         """
-        chosen = self._profile(wish.profile or profile.DEFAULT)
+        chosen = self.profiles.get(wish.profile or profile.DEFAULT)
         choice = choose(
             self.settings.model,
             self.settings.base_url,
@@ -80,13 +80,6 @@ class Ground:
         spec = chosen.launch(choice, mode, str(self.cwd), self.settings.limits)
         # What a person says about this very agent goes before what its profile says of all.
         return replace(spec, mode=wish.mode or spec.mode, limits=wish.limits or spec.limits)
-
-    def _profile(self, name: str) -> Profile:
-        if found := self.profiles.get(name):
-            return found
-        near = difflib.get_close_matches(name, self.profiles, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(self.profiles)}"
-        raise UnknownName(f"there is no agent profile {name!r}; {hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +107,7 @@ class Launcher:
         """What holds in a folder now. Reads files: not for the loop.
 
         Raises:
-            ConfigError: of the config, the trust file or a profile.
+            ConfigError: of the config or the trust file.
         """
         # A client that hands over anything hands over all that counts; what the daemon was
         # started with is then as stale as any other terminal's.
@@ -123,11 +116,11 @@ class Launcher:
         found = profile.load(self._paths.profiles, cwd if trusted else None)
         return Ground(cwd, settings, trusted, found)
 
-    def profiles(self, cwd: Path | None) -> tuple[ProfileSummary, ...]:
+    def profiles(self, cwd: Path | None) -> ProfilesResult:
         """The profiles of a folder, or those that are everywhere. Reads files."""
         trusted = cwd is not None and Trust(self._paths).is_trusted(cwd)
         found = profile.load(self._paths.profiles, cwd if trusted else None)
-        return tuple(
+        sound = tuple(
             ProfileSummary(
                 name=each.name,
                 kind=each.kind,
@@ -138,8 +131,9 @@ class Launcher:
                 origin=each.origin,
                 env=tuple(dict.fromkeys((*each.variables, *VARIABLES))),
             )
-            for each in found.values()
+            for each in found.sound.values()
         )
+        return ProfilesResult(sound, tuple(found.broken.values()))
 
     def choose(self, model: str, base_url: str, env: Mapping[str, str], cwd: str) -> ModelChoice:
         """The model that a person wants an agent to go on with."""

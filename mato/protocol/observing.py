@@ -118,6 +118,8 @@ class ProfileSummary(msgspec.Struct, frozen=True):
 
 class ProfilesResult(msgspec.Struct, frozen=True):
     profiles: tuple[ProfileSummary, ...]
+    broken: tuple[str, ...] = ()
+    """A sentence for each file that should be a profile and is none."""
 
 
 Profiles.Result = ProfilesResult

@@ -63,6 +63,8 @@ class Asking:
         found = await self.answer(Profiles(cwd=cwd))
         if found is not None:
             self._profiles[cwd] = found.profiles
+            for why in found.broken:
+                self._refused(why)
         return self._profiles.get(cwd, ())
 
     async def environment_of(self, agent: AgentSummary, cwd: str) -> dict[str, str]:

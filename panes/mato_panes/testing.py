@@ -70,6 +70,8 @@ class FakeDaemon:
         """Every request, oldest first."""
         self.refusal: MatoError | None = None
         """Raised instead of the next answer."""
+        self.broken_profiles: tuple[str, ...] = ()
+        """Sentences that come with the profiles."""
         self.blobs: dict[str, str] = {}
         self.events: dict[str, list[Event]] = {}
         self.protocol = PROTOCOL
@@ -202,7 +204,7 @@ class FakeDaemon:
             case RenameSession():
                 self.emit(request.session, SessionRenamed(name=request.name))
             case Profiles():
-                return ProfilesResult(PROFILES)
+                return ProfilesResult(PROFILES, self.broken_profiles)
             case Spawn():
                 self._names += 1
                 agent = f"spawned{self._names}"

@@ -31,8 +31,10 @@ Do things.
 
 
 def test_the_built_in_profiles_load_and_reader_only_reads() -> None:
-    found = profile.load()
+    loaded = profile.load()
+    found = loaded.sound
     assert profile.DEFAULT in found
+    assert not loaded.broken
     assert found["coder"].tools == NAMES
     assert set(found["reader"].tools) == {"read", "list", "search", "plan"}
     for each in found.values():
@@ -67,9 +69,9 @@ def test_the_users_profile_goes_before_the_built_in_one_and_the_projects_before_
     (user / "coder.md").write_text("+++\n+++\nuser's")
     (user / "own.md").write_text("+++\n+++\nown")
     (project / ".mato/agents/coder.md").write_text("+++\n+++\nproject's")
-    assert profile.load(user)["coder"].prompt == "user's"
-    assert profile.load(user)["own"].origin == "user"
-    found = profile.load(user, project)
+    assert profile.load(user).get("coder").prompt == "user's"
+    assert profile.load(user).get("own").origin == "user"
+    found = profile.load(user, project).sound
     assert found["coder"].prompt == "project's"
     assert found["coder"].origin.endswith("coder.md")
 
@@ -91,8 +93,9 @@ def test_a_broken_profile_is_one_sentence_with_its_file(
 ) -> None:
     file = tmp_path / "broken.md"
     file.write_text(text)
+    found = profile.load(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        profile.load(tmp_path)
+        found.get("broken")
     assert "broken.md" in str(caught.value)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -106,13 +109,27 @@ def test_names_sizes_and_encodings_are_checked(tmp_path: Path) -> None:
     ):
         file = tmp_path / name
         file.write_bytes(content)
-        with pytest.raises(ConfigError):
-            profile.load(tmp_path)
+        found = profile.load(tmp_path)
+        assert str(file) in found.broken[file.stem]
+        assert "coder" in found.sound
         file.unlink()
 
 
+def test_a_broken_file_does_not_let_in_what_it_was_meant_to_replace(tmp_path: Path) -> None:
+    user, project = tmp_path / "user", tmp_path / "project"
+    (project / ".mato/agents").mkdir(parents=True)
+    user.mkdir()
+    (user / "coder.md").write_text("no head")
+    with pytest.raises(ConfigError, match=r"coder\.md"):
+        profile.load(user).get("coder")
+    (project / ".mato/agents/coder.md").write_text("+++\n+++\nproject's")
+    found = profile.load(user, project)
+    assert found.get("coder").prompt == "project's"
+    assert not found.broken
+
+
 def test_the_system_prompt_is_the_same_every_time_and_trusts_only_what_it_is_given() -> None:
-    spec = profile.load()["coder"].launch(ModelChoice("m"), "ask", "/some/space", Limits())
+    spec = profile.load().get("coder").launch(ModelChoice("m"), "ask", "/some/space", Limits())
     first, second = prompt.system(spec), prompt.system(spec)
     assert first == second
     assert "/some/space" in first

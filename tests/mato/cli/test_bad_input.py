@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -169,6 +170,37 @@ async def test_a_home_may_be_long_and_odd(tmp_path: Path) -> None:
         assert "and line ␛[31m" in done.out
 
 
+async def test_a_home_may_have_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    home = tmp_path / os.fsdecode(b"odd \xff")
+    async with running(home):
+        done = await asyncio.to_thread(mato, home, "daemon", "status", "--json")
+        assert done.code == 0
+        assert "odd \ufffd" in json.loads(done.out)["state"]
+        assert "could not" not in (await asyncio.to_thread(mato, home, "daemon", "stop")).out
+
+
+def test_a_folder_that_the_journal_cannot_name_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"odd \xff")
+    folder.mkdir()
+    mato(tmp_path / "home", "new", "hello", cwd=folder).refused(2, "not valid UTF-8")
+
+
+@pytest.mark.parametrize("words", [("",), (" \n",), ("-",)])
+def test_a_run_without_a_task_is_refused_and_waits_for_nothing(
+    tmp_path: Path, words: tuple[str]
+) -> None:
+    mato(tmp_path / "home", "run", *words, cwd=tmp_path).refused(2, "the task is empty")
+
+
+async def test_a_wait_may_be_without_limit(daemon: Daemon) -> None:
+    def ask() -> None:
+        assert mato(daemon.home, "new", "--name", "s", "--cwd", "/tmp").code == 0
+        words = ("wait", "s", "--until", "ended", "--timeout", "inf")
+        assert mato(daemon.home, *words).out == "coder  idle\n"
+
+    await asyncio.to_thread(ask)
+
+
 async def test_prompts_of_every_sort_are_taken_or_refused_with_a_sentence(daemon: Daemon) -> None:
     def ask() -> None:
         home, model = daemon.home, daemon.env["MATO_MODEL"]
@@ -195,7 +227,11 @@ async def test_wrong_profiles_and_config_are_named_and_sessions_go_on(daemon: Da
         broken = daemon.paths.profiles / "broken.md"
         broken.parent.mkdir(parents=True)
         broken.write_text("no head\n")
-        mato(home, "new", "x", "--cwd", "/tmp").refused(2, str(broken), "+++")
+        mato(home, "new", "x", "--cwd", "/tmp", "--agent", "broken").refused(2, str(broken), "+++")
+        assert mato(home, "new", "x", "--cwd", "/tmp", "--agent", "reader").code == 0
+        listed = mato(home, "agents")
+        assert (listed.code, "reader" in listed.out) == (0, True)
+        assert str(broken) in listed.err
         broken.unlink()
         daemon.paths.config_file.write_text("[limits]\nwall_s = 0\n")
         mato(home, "new", "x", "--cwd", "/tmp").refused(2, "limits.wall_s", "above 0")

@@ -397,6 +397,16 @@ async def test_a_refused_request_is_one_sentence_in_the_bar(
         assert daemon.requests(Stop)[0].agent == "coder"
 
 
+async def test_a_file_that_is_no_profile_is_named_where_profiles_are_chosen(
+    app: MatoApp, daemon: FakeDaemon
+) -> None:
+    daemon.broken_profiles = ("mine.md: its head is not TOML",)
+    async with app.run_test(size=WIDE) as pilot:
+        await prefix(pilot, "%")
+        await until(pilot, lambda: isinstance(app.screen, Picker))
+        await until(pilot, lambda: "mine.md: its head is not TOML" in bar(app))
+
+
 async def test_the_model_can_be_typed_and_the_mode_chosen(app: MatoApp, daemon: FakeDaemon) -> None:
     async with app.run_test(size=WIDE) as pilot:
         await prefix(pilot, "m")
