@@ -49,7 +49,9 @@ def collect(
 
 
 def _installer() -> list[str]:
-    if uv := os.environ.get("UV") or shutil.which("uv"):
+    # In a checkout the set-up has put uv beside the environment, and not on the person's PATH.
+    beside = Path(sys.prefix).parent / ".tools" / "uv"
+    if uv := os.environ.get("UV") or shutil.which("uv") or shutil.which(beside):
         return [uv, "pip", "install", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
     if find_spec("pip"):
         return [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]

