@@ -118,7 +118,7 @@ class MatoApp(App[int]):
         self.in_background(compositing.release_when(self.workspace, self.workspace.ready))
         if self.prefix.note:
             self.workspace.say(self.prefix.note)
-        for problem in self._themes.problems:
+        for problem in self._themes.problems.values():
             self.workspace.say(str(problem), "warning")
 
     async def _read(self) -> None:

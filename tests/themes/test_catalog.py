@@ -33,13 +33,23 @@ def test_a_theme_that_extends_another_says_only_what_differs(tmp_path):
     assert mine.ink.accent == "#ffcc88"
 
 
+def test_a_theme_is_named_by_its_file_unless_it_says_a_name(tmp_path):
+    (tmp_path / "dusk.toml").write_text('extends = "kaamos"\n')
+    (tmp_path / "file.toml").write_text('name = "dawn"\nextends = "usva"\n')
+    catalog = load_catalog(tmp_path)
+    assert not catalog.problems
+    assert catalog.find("dusk").ink == catalog.find("kaamos").ink
+    assert not catalog.find("dawn").dark
+    assert "file" not in catalog.palettes
+
+
 def test_a_theme_of_ones_own_joins_the_built_in_ones_or_replaces_one(tmp_path):
     write(tmp_path, 'name = "mine"\nextends = "usva"\n', "a.toml")
     write(tmp_path, 'name = "usva"\ntitle = "My mist"\nextends = "usva"\n', "b.toml")
     catalog = load_catalog(tmp_path)
     assert list(catalog.palettes) == ["kaamos", "usva", "mine"]
     assert catalog.find("usva").title == "My mist"
-    assert catalog.problems == ()
+    assert not catalog.problems
 
 
 def test_a_bad_file_is_a_problem_and_the_others_are_still_there(tmp_path):
@@ -47,8 +57,10 @@ def test_a_bad_file_is_a_problem_and_the_others_are_still_there(tmp_path):
     write(tmp_path, 'name = "mine"\nextends = "usva"\n', "good.toml")
     catalog = load_catalog(tmp_path)
     assert "mine" in catalog.palettes
-    assert len(catalog.problems) == 1
-    assert "bad.toml" in str(catalog.problems[0])
+    assert list(catalog.problems) == ["bad"]
+    assert "bad.toml" in str(catalog.problems["bad"])
+    with pytest.raises(ThemeError, match=r"bad\.toml"):
+        catalog.find("bad")
 
 
 def test_a_folder_that_does_not_exist_has_no_themes(tmp_path):
@@ -59,7 +71,7 @@ def test_a_folder_that_does_not_exist_has_no_themes(tmp_path):
     ("text", "says"),
     [
         ("name = ", "is not valid TOML"),
-        ("", "'name' must be lower-case"),
+        ("", "'dark' must be true or false"),
         ('name = "Mine!"', "'name' must be lower-case"),
         ('name = "mine"\nextends = "monokai"', "'extends' must be 'kaamos', 'usva'"),
         ('name = "mine"\nextends = ["kaamos"]', "'extends' must be"),

@@ -1,8 +1,8 @@
 """Which themes there are: the built-in ones, and the TOML files of a person's own folder.
 
-A file says `name`, `title`, `dark` and the groups of `mato_themes.palette`, each a table of tokens.
-With `extends = "kaamos"` it only says what differs. A theme of a person's own replaces a built-in
-one of the same name.
+A file says `title`, `dark` and the groups of `mato_themes.palette`, each a table of tokens. With
+`extends = "kaamos"` it only says what differs. A theme is named by its file, unless it says a
+`name` of its own; one of a person's own replaces a built-in one of the same name.
 """
 
 from __future__ import annotations
@@ -43,17 +43,19 @@ class Catalog:
 
     palettes: Mapping[str, Palette]
     """By name; built-in ones first."""
-    problems: tuple[ThemeError, ...]
-    """One for each file that could not be used."""
+    problems: Mapping[str, ThemeError]
+    """One for each file that could not be used, by the name that the file has."""
 
     def find(self, name: str) -> Palette:
         """The theme of that name.
 
         Raises:
-            ThemeError: there is none; the message offers the nearest.
+            ThemeError: its file could not be used, or there is none and the nearest is offered.
         """
         if (palette := self.palettes.get(name)) is not None:
             return palette
+        if (problem := self.problems.get(name)) is not None:
+            raise problem
         near = difflib.get_close_matches(name, self.palettes, n=1)
         offer = f"did you mean {near[0]!r}?" if near else f"there are {_listing(self.palettes)}."
         raise ThemeError(f"no theme is called {name!r}; {offer}")
@@ -62,16 +64,16 @@ class Catalog:
 def load_catalog(folder: Path | None = None) -> Catalog:
     """The built-in themes and those in `folder`; a bad file there is a problem, never an end."""
     palettes = dict(builtin_palettes())
-    problems: list[ThemeError] = []
+    problems: dict[str, ThemeError] = {}
     # sorted: of two files with one name the last wins, the same one on every machine.
     for path in sorted(folder.glob("*.toml")) if folder is not None else ():
         try:
             palette = read_palette(path)
         except ThemeError as problem:
-            problems.append(problem)
+            problems[path.stem] = problem
         else:
             palettes[palette.name] = palette
-    return Catalog(palettes, tuple(problems))
+    return Catalog(palettes, problems)
 
 
 @cache
@@ -98,17 +100,17 @@ def read_palette(path: Path) -> Palette:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ThemeError(f"theme {str(path)!r} is not valid TOML: {error}.") from error
     try:
-        return _palette(document)
+        return _palette(document, path.stem)
     except ThemeError as error:
         raise ThemeError(f"theme {str(path)!r}: {error}") from error
 
 
-def _palette(document: dict[str, Any]) -> Palette:
+def _palette(document: dict[str, Any], file: str) -> Palette:
     known = {"name", "title", "dark", "extends", *GROUPS}
     if extra := sorted(set(document) - known):
         raise ThemeError(f"{extra[0]!r} is not known; it may hold {_listing(sorted(known))}.")
     base = _base(document.get("extends"))
-    name = document.get("name")
+    name = document.get("name", file)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ThemeError(f"'name' must be lower-case letters, digits and hyphens, not {name!r}.")
     title = document.get("title", name)
