@@ -95,14 +95,14 @@ def run(wish: starting.Wish, *, as_json: bool) -> int:
         ended = asyncio.run(follow(paths, session, dict.fromkeys(names, 1), tell, ask))
     except KeyboardInterrupt:
         quick.request(paths, "agent.stop", {"session": session})
-        output.note(f"mato: stopped; `mato attach {made['name']}` shows what was done")
+        output.note(f"mato: stopped; `{starting.opening(made)}` shows what was done")
         return 130
     for outcome in ended:
         if outcome.reason != "end_turn":
             detail = f": {outcome.detail}" if outcome.detail else ""
             raise TurnFailed(
                 f"{names[outcome.agent]} did not finish ({outcome.reason}){detail};"
-                f" `mato attach {made['name']}` shows what was done"
+                f" `{starting.opening(made)}` shows what was done"
             )
     return 0
 

@@ -14,6 +14,7 @@ from mato.cli.target import folder
 from mato.client import quick
 from mato.config.load import load
 from mato.config.paths import Paths, find
+from mato.text import display
 from mato_sessions.errors import UnknownName, UsageError
 
 Data = dict[str, Any]
@@ -62,8 +63,17 @@ def new(wish: Wish, *, detach: bool, as_json: bool) -> int:
     else:
         names = ", ".join(agent["name"] for agent in made["agents"])
         output.say(f"{made['name']}  {names}")
-        output.note(f"`mato attach {made['name']}` opens it")
+        output.note(f"`{opening(made)}` opens it")
     return 0
+
+
+def opening(made: Data) -> str:
+    """The command that opens a session which `create` has made, as a shell takes it."""
+    import shlex
+
+    name: str = made["name"]
+    word = name if display(name, newline=False) == name else made["session"]
+    return f"mato attach {'-- ' if word.startswith('-') else ''}{shlex.quote(word)}"
 
 
 def attach(session: str) -> int:

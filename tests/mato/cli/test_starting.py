@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mato.cli import starting
 from mato.client import quick
 from mato.testing.daemon import Daemon, running
 
@@ -31,6 +33,21 @@ async def new(daemon: Daemon, folder: Path, *words: str, **env: str) -> list[dic
     [session] = listed["sessions"]
     assert session["cwd"] == str(folder)
     return session["agents"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("notes", ["notes"]),
+        ("my notes", ["my notes"]),
+        ("a; rm -rf ~", ["a; rm -rf ~"]),
+        ("-x", ["--", "-x"]),
+        ("\u202egnp", ["s-1"]),
+    ],
+)
+def test_the_command_that_opens_a_session_can_be_pasted(name: str, words: list[str]) -> None:
+    command = starting.opening({"session": "s-1", "name": name})
+    assert shlex.split(command) == ["mato", "attach", *words]
 
 
 async def test_flags_go_before_profile_and_config(daemon: Daemon, tmp_path: Path) -> None:
