@@ -134,14 +134,16 @@ def send(target: str, text: str) -> int:
 
 
 def wait(target: str, until: str, turn: str = "", timeout_s: float | None = None) -> int:
-    """Wait for a state; print each agent's name, state and last stop reason."""
+    """Wait for a state; print each agent's name, state and how its turn ended, where it has."""
     session, agent = split(target)
     params: Data = {"session": session, "agent": agent, "turn": turn, "until": until}
     if timeout_s is not None and timeout_s != math.inf:  # JSON has no word for it
         params["timeout_s"] = timeout_s
     result = request("agent.wait", params, timeout_s=None)
     for name, state in result["states"].items():
-        reason = result["reasons"].get(name, "")
+        # While a turn runs, the last reason is that of the turn before.
+        over = turn or state not in ("starting", "working", "blocked")
+        reason = result["reasons"].get(name, "") if over else ""
         output.say(f"{name}  {state}" + (f"  {reason}" if reason else ""))
     return 0
 
