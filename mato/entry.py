@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 HANGUP = 129
 """The terminal is gone: 128 + SIGHUP."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def main() -> None:
     """Run the command line; leaves by `SystemExit` with a documented exit code."""
@@ -27,6 +29,7 @@ def main() -> None:
 
 def run(argv: list[str]) -> int:
     """The exit code of `mato argv…`. Errors of Mato's tree end as one sentence on stderr."""
+    _open_streams()
     try:
         code = _dispatch(argv)
         sys.stdout.flush()
@@ -37,6 +40,10 @@ def run(argv: list[str]) -> int:
         _hush(sys.stdout)
         return 141
     except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            _hush(sys.stdout)
+            print(f"mato: cannot write the output: {error.strerror}", file=sys.stderr)
+            return 1
         if error.errno != errno.EIO:
             raise
         code = HANGUP
@@ -44,6 +51,21 @@ def run(argv: list[str]) -> int:
         _hush(sys.stdout)
         _hush(sys.stderr)
     return code
+
+
+def _open_streams() -> None:
+    """Have all three, whatever the shell has closed, and let them take every character."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream: TextIO | None = getattr(sys, name)
+        if stream is None:
+            # In its own place, so that no socket gets its number.
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+        elif number and stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
 
 
 def _hush(stream: TextIO) -> None:

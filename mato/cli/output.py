@@ -121,8 +121,10 @@ def width() -> int:
     try:
         columns = os.get_terminal_size(sys.stdout.fileno()).columns
     except (OSError, ValueError):
-        columns = int(os.environ.get("COLUMNS", "80") or 80)
-    return max(40, columns)
+        given = os.environ.get("COLUMNS", "")
+        columns = int(given) if given.isdecimal() else 0
+    # 0 is what a terminal says that does not know.
+    return max(40, columns or 80)
 
 
 _NARROW = frozenset(map(chr, range(0xA1, 0x300))) - {"\xad"} | frozenset("◌○●▲✓✗■…–·")

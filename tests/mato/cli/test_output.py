@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +77,14 @@ def test_a_table_fits_the_terminal_and_shrinks_the_column_that_may(
     assert all(cell_len(line) <= 80 for line in lines)
     assert "fix-the-login-bug" in lines[1]
     assert lines[1].endswith("…")
+
+
+@pytest.mark.parametrize("columns", ["", "0", "wide", "-3"])
+def test_a_width_that_is_none_counts_as_80(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with Path(os.devnull).open("w") as nowhere:
+        monkeypatch.setattr(sys, "stdout", nowhere)
+        assert output.width() == 80
 
 
 def test_hostile_text_prints_without_a_control_byte(
