@@ -16,6 +16,7 @@ A terminal workspace in which many AI agents work at once.
 
 `mato` alone (or with a folder) starts the daemon if needed and opens the folder's last session,
 or a new one. A session is named by its name or id, an agent as SESSION:AGENT.
+`mato demo` opens three agents at work on a sample project.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 unknown name, 4 no daemon,
 5 timed out, 6 journal, 7 the turn did not end well, 130 interrupted, 141 the reader of a pipe
@@ -92,7 +93,7 @@ def _open_path(argv: list[str], known: list[str]) -> int:
     if len(argv) > 1 or (argv and not Path(argv[0]).is_dir()):
         import difflib
 
-        near = difflib.get_close_matches(argv[0], [*known, "daemon"], n=1)
+        near = difflib.get_close_matches(argv[0], [*known, "daemon", "demo"], n=1)
         hint = f"did you mean `mato {near[0]}`?" if near else "`mato --help` lists the commands"
         raise UnknownName(f"there is no command and no folder {argv[0]!r}; {hint}")
     return starting.open_path(argv[0] if argv else ".")
@@ -176,7 +177,9 @@ def send(
 @app.command()
 def wait(
     target: Target,
-    until: Annotated[Until, typer.Option("--until", help="`ended`: idle, done or failed.")],
+    until: Annotated[
+        Until, typer.Option("--until", help="`ended`: idle, done, failed or stopped.")
+    ],
     turn: Annotated[str, typer.Option("--turn", metavar="T", help="Only from this turn on.")] = "",
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Exit 5 after it.")

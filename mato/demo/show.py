@@ -47,6 +47,13 @@ ASKING = Part(
 
 def main(argv: list[str]) -> int:
     """`mato demo [--plain]`: in the workspace where there is a terminal, else line by line."""
+    if argv[1:] in (["--help"], ["-h"]):
+        output.say("Usage: mato demo [--plain]")
+        output.say(
+            "  Three agents at work on a throwaway copy of a sample project, in the workspace;"
+        )
+        output.say("  with --plain, or without a terminal, their work is told line by line.")
+        return 0
     if argv[1:] not in ([], ["--plain"]):
         raise UsageError("`mato demo` takes nothing but --plain, to tell the work line by line")
     return run(interactive=argv[1:] == [] and sys.stdin.isatty() and sys.stdout.isatty())

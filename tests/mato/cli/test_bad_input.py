@@ -115,6 +115,15 @@ def test_doctor_sees_a_journal_that_no_daemon_can_use(tmp_path: Path) -> None:
     assert "update Mato" in done.out
 
 
+def test_the_demo_is_found_by_who_looks_for_it(tmp_path: Path) -> None:
+    assert "mato demo" in mato(tmp_path, "--help").out
+    asked = mato(tmp_path, "demo", "--help")
+    assert (asked.code, asked.err) == (0, "")
+    assert "--plain" in asked.out
+    mato(tmp_path, "demmo").refused(3, "`mato demo`")
+    mato(tmp_path, "demo", "now").refused(2, "--plain")
+
+
 def test_doctor_sees_an_endpoint_that_is_none(tmp_path: Path) -> None:
     done = mato(tmp_path / "home", "doctor", env={"MATO_MODEL": "m", "MATO_BASE_URL": "localhost"})
     assert done.code == 1
