@@ -33,7 +33,6 @@ from mato_sessions.errors import (
     ConfigError,
     JournalBroken,
     PathRefused,
-    UnknownName,
     UsageError,
 )
 from mato_sessions.events import AgentSpawned, Event, Purged, SessionOpened
