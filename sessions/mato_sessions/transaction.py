@@ -23,8 +23,8 @@ from mato_sessions.events import Event
 from mato_sessions.transitions import CallRow
 
 T = TypeVar("T")
-_ROWS = (256, 64, 16, 4, 1)
-"""Rows of one statement: few sizes, so that SQLite compiles few statements."""
+_ROWS = tuple(1 << power for power in range(10, -1, -1))
+"""Rows of one statement: few sizes, so that SQLite keeps them all compiled."""
 _SESSION_CONFLICT = (
     " ON CONFLICT (session) DO UPDATE SET head_seq = excluded.head_seq,"
     " head_hash = excluded.head_hash"

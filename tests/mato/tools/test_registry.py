@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mato.tools.base import ToolError
 from mato.tools.plan import PlanArguments
+from mato.tools.base import Probing
 from mato.tools.registry import NAMES, Registry
 from mato_sessions.errors import UnknownName
 from mato_sessions.events.permission import Action
@@ -44,7 +45,7 @@ def test_every_tool_says_what_it_does_to_the_world_and_after_a_crash():
         assert tool is not None
         assert tool.action in get_args(Action)
         assert tool.policy in get_args(RecoveryPolicy)
-        assert tool.policy != "probe", "nothing looks at the world yet"
+        assert (tool.policy == "probe") == isinstance(tool, Probing)
 
 
 def test_an_unknown_tool_is_refused_with_the_nearest_name():
