@@ -189,6 +189,8 @@ def install(variant: str, wal_pages: int, chance: random.Random) -> None:
         except apsw.Error as error:
             raise translated(error) from error
 
-    Inline.chance = chance
     sqlite3.connect = connect
-    aiosqlite.Connection = Inline
+    Inline.chance = chance
+    # In place: whoever knows the class already, has it so as well.
+    for name in ("chance", "__await__", "_opened", "_execute", "_pause", "close"):
+        setattr(aiosqlite.Connection, name, vars(Inline)[name])
