@@ -128,7 +128,7 @@ async def live(
     act: Callable[[object], object],
 ) -> None:
     clock = SystemClock()
-    spec = load()["coder"].launch(ModelChoice("spy", "", "test"), "full", str(folder), Limits())
+    spec = load().get("coder").launch(ModelChoice("spy", "", "test"), "full", str(folder), Limits())
     with Workspace(folder) as workspace:
         agent = build(
             "native",

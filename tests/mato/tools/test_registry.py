@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mato.tools.base import ToolError
+from mato.tools.base import Probing, ToolError
 from mato.tools.plan import PlanArguments
-from mato.tools.base import Probing
 from mato.tools.registry import NAMES, Registry
 from mato_sessions.errors import UnknownName
 from mato_sessions.events.permission import Action
