@@ -28,6 +28,9 @@ T = TypeVar("T")
 APPLICATION_ID = 0x4D41544F
 """``MATO`` in the file's header."""
 _PAGE_BYTES = 4096
+MakeConnection = Callable[[Callable[[], sqlite3.Connection], int], aiosqlite.Connection]
+"""Makes a connection from what opens it and the size of its fetches: normally a thread of its own;
+a simulation has one that runs on its loop."""
 _BUSY_S = 10.0
 """How long a foreign transaction on the file (a person's sqlite3) is waited for."""
 
@@ -97,7 +100,9 @@ def _read_only_ground(path: Path) -> JournalError:
 
 @asynccontextmanager
 async def open_writer(
-    path: Path, migrations: Sequence[str] | None = None
+    path: Path,
+    migrations: Sequence[str] | None = None,
+    make: MakeConnection = aiosqlite.Connection,
 ) -> AsyncGenerator[aiosqlite.Connection]:
     """The one connection that writes, in autocommit mode, with the newest schema.
 
@@ -109,9 +114,9 @@ async def open_writer(
     with told(path):
         if await asyncio.to_thread(_create, path):
             if await asyncio.to_thread(_cut_off, path):
-                await _roll_back(path)
-            await inspect(path, len(steps))
-        connection = await _connect(str(path), uri=False)
+                await _roll_back(path, make)
+            await inspect(path, len(steps), make)
+        connection = await _connect(str(path), uri=False, make=make)
     try:
         with told(path):
             # page_size and auto_vacuum take effect only before the first page is written.
@@ -134,10 +139,12 @@ async def open_writer(
 
 
 @asynccontextmanager
-async def open_reader(path: Path) -> AsyncGenerator[aiosqlite.Connection]:
+async def open_reader(
+    path: Path, make: MakeConnection = aiosqlite.Connection
+) -> AsyncGenerator[aiosqlite.Connection]:
     """A connection that can only read and never checkpoints."""
     with told(path):
-        connection = await _connect(_read_only(path), uri=True)
+        connection = await _connect(_read_only(path), uri=True, make=make)
     try:
         with told(path):
             await connection.execute_fetchall("PRAGMA query_only = ON")
@@ -164,7 +171,9 @@ def is_full(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
 
-async def _connect(name: str, *, uri: bool) -> aiosqlite.Connection:
+async def _connect(
+    name: str, *, uri: bool, make: MakeConnection = aiosqlite.Connection
+) -> aiosqlite.Connection:
     """A connection in autocommit mode.
 
     When opening fails, aiosqlite does not wait for its thread, which then finds a closed loop and
@@ -179,7 +188,7 @@ async def _connect(name: str, *, uri: bool) -> aiosqlite.Connection:
             failures.append(error)
             return sqlite3.connect(":memory:")
 
-    connection = await aiosqlite.Connection(open_it, iter_chunk_size=64)
+    connection = await make(open_it, 64)
     if failures:
         await connection.close()
         raise failures[0]
@@ -249,16 +258,16 @@ def _cut_off(path: Path) -> bool:
     return path.stat().st_size <= _PAGE_BYTES and journal.exists()
 
 
-async def _roll_back(path: Path) -> None:
+async def _roll_back(path: Path, make: MakeConnection) -> None:
     """Undo what a rollback journal holds: a connection that only reads cannot."""
-    connection = await _connect(str(path), uri=False)
+    connection = await _connect(str(path), uri=False, make=make)
     try:
         await _value(connection, "PRAGMA user_version")
     finally:
         await connection.close()
 
 
-async def inspect(path: Path, newest: int) -> None:
+async def inspect(path: Path, newest: int, make: MakeConnection = aiosqlite.Connection) -> None:
     """Refuse what is not ours or too new, through a connection that cannot change it.
 
     `newest` is the number of the newest schema that is known (see `bundled_migrations`).
@@ -267,7 +276,7 @@ async def inspect(path: Path, newest: int) -> None:
         JournalNewer: a newer Mato wrote it.
         JournalError: it cannot be opened, or is no journal.
     """
-    async with open_reader(path) as connection:
+    async with open_reader(path, make) as connection:
         application = await _value(connection, "PRAGMA application_id")
         version = await _value(connection, "PRAGMA user_version")
         tables = await _value(connection, "SELECT count(*) FROM sqlite_master")

@@ -74,10 +74,11 @@ class Journal:
         clock: Clock,
         redactor: Redactor,
         batch_events: int = BATCH_EVENTS,
+        make: database.MakeConnection = aiosqlite.Connection,
     ) -> AsyncGenerator[Journal]:
         """The journal at `path`, created when there is none. Leaving writes what still waits.
 
-        `batch_events` is the most that is committed together.
+        `batch_events` is the most that is committed together; `make` makes the connections.
 
         Raises:
             JournalLocked: it is open already, here or elsewhere.
@@ -86,8 +87,8 @@ class Journal:
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(database.locked(path))
-            connection = await stack.enter_async_context(database.open_writer(path))
-            reader = await stack.enter_async_context(database.open_reader(path))
+            connection = await stack.enter_async_context(database.open_writer(path, make=make))
+            reader = await stack.enter_async_context(database.open_reader(path, make))
             journal = cls(connection, reader, Ballast(path), clock, redactor, batch_events)
             with database.told(path):
                 await journal._writer.start()
