@@ -203,6 +203,8 @@ def _lose(work: Step, call: OpenCall, message: str) -> list[Body]:
 
 def _ask(work: Step, call: OpenCall) -> PermissionAsked:
     work.mark_call(call.call, "deciding")
+    # What never started took no effect, and what is not in the record cannot run.
+    done: tuple[Decision, ...] = ("done",) if call.attempt else ()
     again: tuple[Decision, ...] = () if call.proposed.redacted else ("again",)
     return PermissionAsked(
         call=call.call,
@@ -211,7 +213,7 @@ def _ask(work: Step, call: OpenCall) -> PermissionAsked:
         resource=call.resource,
         arguments=call.proposed.arguments,
         question="recovery",
-        decisions=("done", *again, "give_up"),
+        decisions=(*done, *again, "give_up"),
     )
 
 
@@ -254,8 +256,9 @@ def decided(work: Step, call: OpenCall, fact: PersonAnswered) -> None:
             )
         case "give_up":
             work.mark_call(call.call, "closing")
+            message = GIVEN_UP if call.attempt else NOT_RECORDED
             ended = ToolFailed(
-                call=call.call, attempt=call.attempt, message=GIVEN_UP, cause="cancelled"
+                call=call.call, attempt=call.attempt, message=message, cause="cancelled"
             )
         case _:
             assert_never(decision)

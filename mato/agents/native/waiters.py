@@ -79,9 +79,11 @@ def check_answer(call: OpenCall, allowed: bool, decision: Decision | None) -> No
         raise UsageError(
             f"call {call.call!r} waits for permission; `mato approve` or `mato deny` answers it"
         )
+    if call.status == "deciding" and decision == "done" and not call.attempt:
+        raise UsageError(f"call {call.call!r} had not started, so it is not done; give it up")
     again = decision == "again" or (decision is None and allowed)
     if call.status == "deciding" and again and call.proposed.redacted:
         raise UsageError(
             f"call {call.call!r} cannot run again: its arguments held a secret that is not in the "
-            "record; answer that it is done, or give it up"
+            "record; give it up, or say that it is done if it had started"
         )
