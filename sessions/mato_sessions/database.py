@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiosqlite
+from aiosqlite import Connection
 
 from mato_sessions import filesystems
 from mato_sessions.errors import JournalError, JournalLocked, JournalNewer
@@ -28,9 +28,8 @@ T = TypeVar("T")
 APPLICATION_ID = 0x4D41544F
 """``MATO`` in the file's header."""
 _PAGE_BYTES = 4096
-MakeConnection = Callable[[Callable[[], sqlite3.Connection], int], aiosqlite.Connection]
-"""Makes a connection from what opens it and the size of its fetches: normally a thread of its own;
-a simulation has one that runs on its loop."""
+MakeConnection = Callable[[Callable[[], sqlite3.Connection], int], Connection]
+"""From what opens it and the size of its fetches. A simulation's has no thread of its own."""
 _BUSY_S = 10.0
 """How long a foreign transaction on the file (a person's sqlite3) is waited for."""
 
@@ -100,10 +99,8 @@ def _read_only_ground(path: Path) -> JournalError:
 
 @asynccontextmanager
 async def open_writer(
-    path: Path,
-    migrations: Sequence[str] | None = None,
-    make: MakeConnection = aiosqlite.Connection,
-) -> AsyncGenerator[aiosqlite.Connection]:
+    path: Path, migrations: Sequence[str] | None = None, make: MakeConnection = Connection
+) -> AsyncGenerator[Connection]:
     """The one connection that writes, in autocommit mode, with the newest schema.
 
     Raises:
@@ -139,9 +136,7 @@ async def open_writer(
 
 
 @asynccontextmanager
-async def open_reader(
-    path: Path, make: MakeConnection = aiosqlite.Connection
-) -> AsyncGenerator[aiosqlite.Connection]:
+async def open_reader(path: Path, make: MakeConnection = Connection) -> AsyncGenerator[Connection]:
     """A connection that can only read and never checkpoints."""
     with told(path):
         connection = await _connect(_read_only(path), uri=True, make=make)
@@ -153,7 +148,7 @@ async def open_reader(
         await connection.close()
 
 
-async def on_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+async def on_thread(connection: Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     """Run `work` with the plain connection, on its thread: one way there and back for all of it.
 
     Cancelled, it is done to its end all the same.
@@ -171,9 +166,7 @@ def is_full(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
 
 
-async def _connect(
-    name: str, *, uri: bool, make: MakeConnection = aiosqlite.Connection
-) -> aiosqlite.Connection:
+async def _connect(name: str, *, uri: bool, make: MakeConnection) -> Connection:
     """A connection in autocommit mode.
 
     When opening fails, aiosqlite does not wait for its thread, which then finds a closed loop and
@@ -267,7 +260,7 @@ async def _roll_back(path: Path, make: MakeConnection) -> None:
         await connection.close()
 
 
-async def inspect(path: Path, newest: int, make: MakeConnection = aiosqlite.Connection) -> None:
+async def inspect(path: Path, newest: int, make: MakeConnection = Connection) -> None:
     """Refuse what is not ours or too new, through a connection that cannot change it.
 
     `newest` is the number of the newest schema that is known (see `bundled_migrations`).
@@ -290,7 +283,7 @@ async def inspect(path: Path, newest: int, make: MakeConnection = aiosqlite.Conn
         )
 
 
-async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[str]) -> None:
+async def _migrate(connection: Connection, path: Path, steps: Sequence[str]) -> None:
     version = await _value(connection, "PRAGMA user_version")
     if version == len(steps):
         return
@@ -311,7 +304,7 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence
     await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-async def _back_up(connection: aiosqlite.Connection, path: Path, version: int) -> None:
+async def _back_up(connection: Connection, path: Path, version: int) -> None:
     """Keep the journal as schema `version` left it, beside it and on disk."""
     target = path.with_name(f"{path.name}.v{version}.bak")
     draft = target.with_name(target.name + ".tmp")
@@ -351,6 +344,6 @@ def _statements(sql: str) -> Iterator[str]:
         raise JournalError(f"a migration ends in the middle of a statement: {statement!r}")
 
 
-async def _value(connection: aiosqlite.Connection, sql: str) -> int:
+async def _value(connection: Connection, sql: str) -> int:
     rows = list(await connection.execute_fetchall(sql))
     return int(rows[0][0])

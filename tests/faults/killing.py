@@ -27,8 +27,8 @@ from mato_sessions.catalog import Catalog, PendingCall, SessionSummary
 from mato_sessions.codec import unpack
 from mato_sessions.errors import DaemonError, MatoError
 from mato_sessions.events import Event, PermissionAsked, ToolProposed, TurnEnded, TurnPrompted
-from mato_sessions.journal import COLUMNS, _event
 from mato_sessions.projection import fold
+from mato_sessions.rows import COLUMNS, as_event
 
 AGENTS = ("one", "two")
 KINDS_OF_TASKS = 4
@@ -244,7 +244,7 @@ class Ordeal:
     def events(self) -> list[Event]:
         """The whole journal, position ascending."""
         with closing(sqlite3.connect(self._daemon.paths.journal)) as connection:
-            return [_event(row) for row in connection.execute(f"{COLUMNS} ORDER BY e.position")]
+            return [as_event(row) for row in connection.execute(f"{COLUMNS} ORDER BY e.position")]
 
     def open_turns(self) -> list[str]:
         """What was acknowledged or begun and has no end."""

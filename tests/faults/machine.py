@@ -86,6 +86,7 @@ class Outside(Protocol):
     acked: list[Acked]
     seen: list[Acked]
     transcripts: dict[str, bytes]
+    clean: bool | None
     wrong: list[str]
     crashes: int
 
@@ -130,6 +131,10 @@ class Machine:
         async with Journal.open(
             of.journal, clock=of.clock, redactor=self._redactor, make=self.disk.connection
         ) as self._journal:
+            if of.clean is not None and of.clean == self._journal.unclean:
+                of.wrong.append(f"the journal says unclean: {self._journal.unclean}")
+            # From here to its end; a crash in the middle of either may fall on both sides.
+            of.clean = False
             self._bus = Bus(self._journal.position)
             records = ChildRecords(of.journal.parent / "children", self._journal.epoch)
             async with Supervisor.open(
@@ -148,6 +153,7 @@ class Machine:
                     if chance.random() < 0.3:
                         await self.agents.drain(chance.uniform(0, 30))
                     await self.agents.suspend()
+                    of.clean = None
                     # The only session, so its seq is the position. Time costs nothing here.
                     while of.reached < self._journal.position:  # noqa: ASYNC110
                         await asyncio.sleep(0.1)
@@ -312,6 +318,8 @@ class Machine:
         error = None if self.work.cancelled() else self.work.exception()
         if error is not None and not self.disk.gone.is_set():
             raise error
+        if not self.disk.gone.is_set():
+            self._of.clean = True
         for agent, transcript in self._transcripts.items():
             self._of.transcripts[agent] = transcript.snapshot()
 

@@ -36,8 +36,8 @@ from mato_sessions.events import (
     TurnReturned,
 )
 from mato_sessions.ids import Ids
-from mato_sessions.journal import COLUMNS, _event
 from mato_sessions.projection import fold
+from mato_sessions.rows import COLUMNS, as_event
 from mato_sessions.transcript import Transcript
 from tests.faults.machine import SESSION, Lost, Machine, Moment, Variant, known
 from tests.faults.virtual_disk import Disk
@@ -79,6 +79,8 @@ class Simulation:
         """Turns of prompts that were acknowledged."""
         self.transcripts: dict[str, bytes] = {}
         """What the client had made of each agent's events when its daemon went."""
+        self.clean: bool | None = None
+        """Whether the daemon before ended in good order; None: that cannot be told, or none did."""
         self.wrong: list[str] = []
         self.crashes = 0
         self.agents = [f"a-{number}" for number in range(self.chance("size").randrange(1, 4))]
@@ -263,7 +265,7 @@ class Simulation:
         """The whole journal, position ascending."""
         with closing(sqlite3.connect(self.journal)) as connection:
             rows = connection.execute(f"{COLUMNS} ORDER BY e.position")
-            return [_event(row) for row in rows]
+            return [as_event(row) for row in rows]
 
 
 def _faults(events: Iterable[Event]) -> Iterator[str]:
