@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_LATE_S = 1e-6
+
 
 class Stalled(RuntimeError):
     """Nothing is ready and no timer is set, but somebody still waits."""
@@ -41,7 +43,9 @@ class _Skip(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             raise Stalled("everything waits for something that nothing will bring")
-        self.now_s += max(0.0, timeout)
+        if timeout > 0:
+            # Like any clock a little too far: else rounding could leave a timer due for ever.
+            self.now_s += timeout + _LATE_S
         return []
 
 
