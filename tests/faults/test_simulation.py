@@ -177,7 +177,7 @@ class Forgetful(Variant):
         return [
             event
             for event in events
-            if not (isinstance(event.body, ToolProposed) and event.body.name == "act")
+            if not (isinstance(event.body, ToolProposed) and event.body.name == "change")
         ]
 
 
