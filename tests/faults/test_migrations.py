@@ -1,4 +1,4 @@
-"""A migration that is interrupted leaves the old schema or the new one, and nothing between."""
+"""A migration that is interrupted leaves a schema that there has been, and nothing between two."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def _events(path: Path) -> list[Op]:
         return [Ack(*row) for row in rows]
 
 
-async def _known(tmp_path: Path, version: int) -> tuple[_Schema, _Schema]:
-    """The schema of that version, and the one that comes of it without an interruption."""
+async def _known(tmp_path: Path, version: int) -> list[_Schema]:
+    """The schemas from that version on; the last is what comes without an interruption."""
     new = tmp_path / "new.db"
     shutil.copy(_golden(version), new)
     async with database.open_writer(new):
         pass
-    return _schema(_golden(version)), _schema(new)
+    return [*(_schema(_golden(each)) for each in range(version, len(STEPS))), _schema(new)]
 
 
 def _opened(recorder: Recorder, seed: str, version: int, **life: Any) -> tuple[list[Op], list[Op]]:
@@ -86,20 +86,21 @@ def _disk(ops: Sequence[Op]) -> Disk:
 
 
 async def _look(
-    ops: Sequence[Op], image: dict[str, bytes], old: _Schema, new: _Schema
+    ops: Sequence[Op], image: dict[str, bytes], schemas: Sequence[_Schema]
 ) -> list[str]:
     """What is wrong with an image of a migration that was interrupted after `ops`."""
     found: list[str] = []
     with recording.folder() as place:
         write_image(place, image)
         schema = _schema(place / JOURNAL)
-        if schema not in (old, new):
+        if schema not in schemas:
             found.append(f"it is at a schema {schema.version} of its own: {schema.objects}")
-        backup = place / f"{JOURNAL}.v{old.version}.bak"
-        if backup.exists():
-            found += _whole(backup, old)
-        elif schema == new:
-            found.append("it is at the new schema, and there is no backup of the old one")
+        for old in schemas[:-1]:
+            backup = place / f"{JOURNAL}.v{old.version}.bak"
+            if backup.exists():
+                found += _whole(backup, old)
+            elif schema.version > old.version:
+                found.append(f"it is beyond schema {old.version}, of which there is no backup")
     return [*found, *await judge(ops, image)]
 
 
@@ -125,7 +126,7 @@ async def test_every_schema_there_has_been_opens(version: int) -> None:
 async def test_a_migration_may_be_killed_or_lose_its_power_at_any_operation(
     recorder: Recorder, seed: str, tmp_path: Path, version: int
 ) -> None:
-    old, new = await _known(tmp_path, version)
+    schemas = await _known(tmp_path, version)
     start, life = _opened(recorder, seed, version)
     assert any(isinstance(op, Renamed) for op in life), "no backup was made"
     chance = random.Random(seed)
@@ -138,7 +139,7 @@ async def test_a_migration_may_be_killed_or_lose_its_power_at_any_operation(
         if isinstance(op, Touched):
             continue
         for image in [disk.as_read(), *(disk.image(chance) for _ in range(IMAGES))]:
-            found += [f"{at}: {one}" for one in await _look([*start, *life[:at]], image, old, new)]
+            found += [f"{at}: {one}" for one in await _look([*start, *life[:at]], image, schemas)]
     assert found == []
 
 
@@ -146,7 +147,7 @@ async def test_a_migration_may_be_killed_or_lose_its_power_at_any_operation(
 async def test_a_migration_may_meet_an_error_at_any_operation(
     recorder: Recorder, seed: str, tmp_path: Path, version: int
 ) -> None:
-    old, new = await _known(tmp_path, version)
+    schemas = await _known(tmp_path, version)
     _, good = _opened(recorder, seed, version)
     first = next(at for at, op in enumerate(good) if isinstance(op, Ack))
     points = [op for op in good[:first] if isinstance(op, Touched)]
@@ -160,7 +161,7 @@ async def test_a_migration_may_meet_an_error_at_any_operation(
         if ended.how in ("failed", "hung"):
             found.append(f"{point} it ended so: {ended}")
         ops = [*start, *life]
-        found += [f"{point}: {one}" for one in await _look(ops, _disk(ops).lasting(), old, new)]
+        found += [f"{point}: {one}" for one in await _look(ops, _disk(ops).lasting(), schemas)]
     assert found == []
 
 
@@ -191,12 +192,12 @@ async def test_a_migration_may_fail_at_any_statement(tmp_path: Path, version: in
 async def test_a_migration_that_is_not_one_transaction_is_caught(
     tmp_path: Path, version: int
 ) -> None:
-    old, new = await _known(tmp_path, version)
+    schemas = await _known(tmp_path, version)
     with recording.folder() as place:
         path = place / JOURNAL
         shutil.copy(_golden(version), path)
         with closing(sqlite3.connect(path)) as connection:
             connection.execute(_statements(STEPS[version])[0])
         image = {JOURNAL: path.read_bytes()}
-    found = await _look(_events(_golden(version)), image, old, new)
+    found = await _look(_events(_golden(version)), image, schemas)
     assert any("a schema" in one for one in found), found

@@ -7,13 +7,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import pytest
-
 from mato.cli import headless
 from mato.client import quick
 from mato.config.paths import Paths
 from mato.testing.daemon import Daemon, running
-from mato_sessions.errors import DaemonError
 from mato_sessions.events import Event, PermissionAsked
 
 SCRIPT = """
@@ -91,13 +88,19 @@ async def test_who_was_cut_off_while_being_asked_reads_on_where_it_was(tmp_path:
     assert (tmp_path / "pears.txt").read_text() == "conference"
 
 
-async def test_who_was_cut_off_without_a_question_is_told(tmp_path: Path) -> None:
+async def test_who_was_cut_off_where_nobody_is_asked_reads_on_too(tmp_path: Path) -> None:
     async with a_door(tmp_path) as (door, made):
+        [agent] = made["agents"]  # type: ignore[misc]
+        told: list[Event] = []
 
         def tell(event: Event) -> None:
+            told.append(event)
             if isinstance(event.body, PermissionAsked):
                 door.shut_out()
 
-        [agent] = made["agents"]  # type: ignore[misc]
-        with pytest.raises(DaemonError, match="lost the daemon"):
-            await headless.follow(door.paths, str(made["session"]), {agent["id"]: 2}, tell, None)
+        ended = await headless.follow(
+            door.paths, str(made["session"]), {agent["id"]: 1}, tell, None
+        )
+    assert [outcome.reason for outcome in ended] == ["end_turn"]
+    assert [event.seq for event in told] == list(range(1, told[-1].seq + 1))
+    assert not (tmp_path / "pears.txt").exists()

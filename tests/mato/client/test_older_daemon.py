@@ -37,6 +37,8 @@ calls = [ { name = "write", arguments = { path = "note.txt", content = "saved" }
 CHANGES: tuple[m.Request, ...] = (
     m.NewSession(cwd="/"),
     m.RenameSession(session="s", name="t"),
+    m.ArchiveSession(session="s"),
+    m.Purge(before_us=1),
     m.Arrange(session="s", windows=()),
     m.Spawn(session="s", agent=m.AgentWish()),
     m.Prompt(session="s", text="hello"),
