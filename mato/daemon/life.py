@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import sys
+import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from mato.bus import Bus
 from mato.config.paths import Paths, find, private
@@ -24,7 +26,7 @@ from mato.daemon.supervisor import Supervisor
 from mato.processes import ChildRecords
 from mato.protocol import faults
 from mato_sessions.clock import SystemClock
-from mato_sessions.errors import DaemonError, JournalError, MatoError
+from mato_sessions.errors import DaemonError, JournalError, JournalStopped, MatoError
 from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
 from mato_sessions.redact import Redactor
@@ -33,6 +35,10 @@ RESTARTS = "the daemon restarts"
 """The goodbye of one that another follows."""
 NO_RESUME = "--no-resume"
 """Argument of a daemon whose agents stay paused."""
+_ANEW = "--anew="
+"""Argument of one that took the place of itself: when, in seconds since boot."""
+_ANEW_S = 60.0
+"""A journal that stops again so soon is not begun anew: its disk needs a person."""
 CLOSE_S = 4.0
 """How long models and their processes may take to close; their groups are killed then."""
 
@@ -58,7 +64,8 @@ class _Starter:
 def live(arguments: Sequence[str]) -> int:
     """Be the daemon; returns the exit code of the process."""
     starter = _Starter()
-    folders = [argument for argument in arguments if argument != NO_RESUME]
+    folders = [argument for argument in arguments if not argument.startswith("--")]
+    anew = Anew(arguments)
     try:
         paths = Paths(*map(Path, folders)) if folders else find()
         private(paths.state)
@@ -72,10 +79,36 @@ def live(arguments: Sequence[str]) -> int:
         return error.exit_code
     log.start(paths.log)
     try:
-        asyncio.run(_serve(paths, held, starter, resumes=NO_RESUME not in arguments))
+        asyncio.run(_serve(paths, held, starter, anew))
     except BaseException as error:
-        return _last_words(error, paths, starter)
+        code = _last_words(error, paths, starter)
+        if anew.wanted:
+            logger.info("begins anew")
+            anew.begin()
+        return code
     return 0
+
+
+class Anew:
+    """Whether this daemon takes its own place when its journal has stopped: a clean start."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = [each for each in arguments if not each.startswith(_ANEW)]
+        before = [float(each.removeprefix(_ANEW)) for each in arguments if each.startswith(_ANEW)]
+        self._allowed = time.monotonic() - max(before, default=-_ANEW_S) >= _ANEW_S
+        self.resumes = NO_RESUME not in arguments
+        self.wanted = False
+        """The journal has stopped, and clients have been told to wait for the successor."""
+
+    def want(self, failure: JournalError | None) -> bool:
+        """Decide it; only what a new start can heal is worth one."""
+        self.wanted = self._allowed and isinstance(failure, JournalStopped)
+        return self.wanted
+
+    def begin(self) -> NoReturn:
+        """Be the next daemon. The lock goes with the descriptors; nothing of memory stays."""
+        command = [sys.executable, "-P", "-m", "mato.daemon", *self._arguments]
+        os.execv(command[0], [*command, f"{_ANEW}{time.monotonic()}"])  # noqa: S606 (no shell)
 
 
 def _last_words(error: BaseException, paths: Paths, starter: _Starter) -> int:
@@ -94,7 +127,7 @@ def _last_words(error: BaseException, paths: Paths, starter: _Starter) -> int:
     return 1
 
 
-async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, *, resumes: bool) -> None:
+async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -> None:
     clock = SystemClock()
     redactor = Redactor()
     stopping = Stopping()
@@ -115,7 +148,7 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, *, resumes: b
         try:
             async with (
                 asyncio.timeout(None) as closing,
-                Supervisor.open(journal, bus, records, launcher, resumes=resumes) as agents,
+                Supervisor.open(journal, bus, records, launcher, resumes=anew.resumes) as agents,
             ):
                 pressure = Pressure(journal, agents.roster)
                 hub = Hub(agents, launcher, ids)
@@ -136,7 +169,8 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, *, resumes: b
                     # From here on a successor waits for the lock and does not take us for dead.
                     held.say("stopping")
                     paths.socket.unlink(missing_ok=True)
-                    await _leave(front, agents, failure, restart=stopping.restart)
+                    restart = anew.want(failure) or stopping.restart
+                    await _leave(front, agents, failure, restart=restart)
                     pausing.cancel()
                 closing.reschedule(loop.time() + CLOSE_S)
         except TimeoutError:
@@ -173,7 +207,7 @@ async def _leave(
     else:
         logger.error("the journal stopped: %s", failure)
         await agents.cut()
-        await front.close(str(failure))
+        await front.close(str(failure), restart)
 
 
 async def _until(word: Coroutine[Any, Any, None], journal: Journal) -> JournalError | None:

@@ -246,6 +246,35 @@ async def test_when_nothing_can_be_written_any_more_it_says_so_and_ends(
         assert session.name == "talk-on"
 
 
+async def test_after_an_error_that_has_passed_it_begins_anew_by_itself(
+    daemon: Daemon, folder: Path
+) -> None:
+    async with await daemon.client() as watching, await daemon.client() as asking:
+        await asking.request(NewSession(cwd=str(folder), task="talk on"))
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        with pytest.raises(DaemonError, match=r"goodbye: .*journal"):
+            async with asyncio.timeout(20):
+                async for _ in watching.frames():
+                    pass
+        free = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, free)
+        assert watching.goodbye is not None
+        assert watching.goodbye.restart
+    await daemon.ended()
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                client = await daemon.client()
+                break
+            except DaemonError:
+                await asyncio.sleep(0.05)
+    async with client:
+        daemon.pid = client.welcome.pid
+        assert client.welcome.epoch == 2
+        await client.request(Wait(session="talk-on", until="working", timeout_s=10))
+        assert (await client.request(Stop(session="talk-on"))).agents
+
+
 async def test_two_homes_have_two_daemons(daemon: Daemon, tmp_path: Path) -> None:
     other = Daemon(tmp_path / "other")
     try:
