@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from mato.agents.base import TakeUp
 from mato.bus import Bus
 from mato.daemon.branch import Branch
+from mato.daemon.epitaph import epitaph
 from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
 from mato.daemon.roster import Roster
@@ -18,12 +19,9 @@ from mato.processes import ChildRecords
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.errors import DaemonError, JournalError, MatoError, UsageError
 from mato_sessions.events import (
-    AgentExited,
     AgentStateChanged,
-    Body,
     Draft,
     Event,
-    TurnEnded,
 )
 from mato_sessions.events.turn import TextBlock
 from mato_sessions.journal import Journal
@@ -133,7 +131,8 @@ class Supervisor:
                 raise
             except MatoError as error:
                 logger.warning("agent %s cannot be asked to end: %s", agent.name, error)
-                await self.record(*_epitaph(session.id, agent))
+                calls = await self._journal.calls(session.id, open_only=True)
+                await self.record(*epitaph(session.id, agent, calls, _KILLED))
             self._branches.pop(agent.id, None)
             self._bus.forget(session.id, agent.id)
             return agent.name
@@ -314,12 +313,3 @@ async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 def _keyless(name: str, variable: str) -> str:
     return f"agent {name!r} needs {variable}, which this terminal does not have; set it, then again"
-
-
-def _epitaph(session: str, agent: AgentSummary) -> list[Draft]:
-    """What an agent that cannot be made any more (its folder is gone) would have journaled."""
-    bodies: list[Body] = [AgentStateChanged(state="stopped", evidence=_KILLED)]
-    if agent.turn is not None:
-        bodies.insert(0, TurnEnded(reason="interrupted", detail=_KILLED))
-    bodies.append(AgentExited(reason=_KILLED))
-    return [Draft(session=session, agent=agent.id, turn=agent.turn, body=body) for body in bodies]
