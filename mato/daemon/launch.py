@@ -20,14 +20,14 @@ from mato.config.trust import Trust
 from mato.daemon.log import logger
 from mato.models.base import ModelChoice
 from mato.models.choice import choose
-from mato.models.keys import VARIABLES as VARIABLES_OF_KEYS
-from mato.models.keys import secrets
+from mato.models.keys import key_variable, secrets
 from mato.models.sources import Sources
 from mato.processes import ChildRecords
 from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
 from mato.tools.disk import on_disk
 from mato.tools.registry import Registry
 from mato.tools.workspace import PathMissing, Workspace
+from mato_sessions.catalog import AgentSummary
 from mato_sessions.clock import Clock
 from mato_sessions.errors import (
     ConfigError,
@@ -138,10 +138,10 @@ class Launcher:
         """The model that a person wants an agent to go on with."""
         return choose("", "", env, flag_model=model, flag_base_url=base_url, cwd=cwd)
 
-    def missing(self, source: str, env: Mapping[str, str]) -> str:
-        """The variable with the key of a model of that `model_source`, where nobody gave it."""
-        has = env.get(source) or os.environ.get(source)
-        return source if source in VARIABLES_OF_KEYS and not has else ""
+    def missing(self, agent: AgentSummary, env: Mapping[str, str]) -> str:
+        """The variable with the key that the agent's model needs, where nobody gave it; else ""."""
+        variable = key_variable(agent.model, agent.base_url, agent.model_source)
+        return "" if env.get(variable) or os.environ.get(variable) else variable
 
     def hold_secrets(self, env: Mapping[str, str]) -> None:
         """Keep the keys and tokens among these variables out of journal and screen."""

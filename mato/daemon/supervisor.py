@@ -111,7 +111,7 @@ class Supervisor:
             branch = self._branches.get(agent.id)
             if branch is None or not branch.alive:
                 return ""
-            if variable := self._launcher.missing(agent.model_source, self.env(session.id)):
+            if variable := self._launcher.missing(agent, self.env(session.id)):
                 raise UsageError(_keyless(agent.name, variable))
             return agent.name if await branch.ask(lambda living: living.resume()) else ""
 
@@ -257,7 +257,7 @@ class Supervisor:
         """What becomes of the turn that an agent's history leaves open."""
         if not self._resumes:
             return TakeUp("pause", "the daemon was started with --no-resume; `mato resume` goes on")
-        if variable := self._launcher.missing(agent.model_source, self.env(session)):
+        if variable := self._launcher.missing(agent, self.env(session)):
             return TakeUp("pause", f"nobody gave {variable}; {_HAND_OVER}")
         return TakeUp()
 

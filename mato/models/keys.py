@@ -68,3 +68,16 @@ def variable_for(provider: str) -> str:
         "bedrock": "AWS_ACCESS_KEY_ID",
     }
     return special.get(provider, f"{provider.upper()}_API_KEY")
+
+
+def key_variable(model: str, base_url: str, source: str) -> str:
+    """The variable without which a model cannot be asked; "" where that is not known for sure.
+
+    An endpoint of one's own may need none, and some providers know other ways in.
+    """
+    chosen_by = dict(DEFAULTS)
+    if source in chosen_by:
+        return source
+    provider, slash, _ = model.partition("/")
+    variable = variable_for(provider)
+    return variable if slash and not base_url and variable in chosen_by else ""

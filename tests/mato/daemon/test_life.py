@@ -17,6 +17,7 @@ import pytest
 
 from mato.client.connection import Client
 from mato.client.start import start
+from mato.models.keys import VARIABLES
 from mato.processes import identity
 from mato.protocol.methods import (
     AgentWish,
@@ -24,13 +25,14 @@ from mato.protocol.methods import (
     ListSessions,
     NewSession,
     Prompt,
+    Resume,
     Status,
     Stop,
     Wait,
 )
 from mato.testing.daemon import Daemon, running
 from mato_sessions.codec import from_json_line
-from mato_sessions.errors import DaemonError, JournalError
+from mato_sessions.errors import DaemonError, JournalError, UsageError
 from mato_sessions.events import AgentStateChanged, Event, ModelFailed, TurnEnded
 
 
@@ -158,6 +160,29 @@ async def test_a_stop_leaves_the_turn_open_and_the_next_daemon_goes_on(
         assert "paused: the daemon stops; the next one goes on" in said
         assert [e.body.fault for e in events if isinstance(e.body, ModelFailed)] == ["interrupted"]
         assert (await client.request(Stop(session="talk-on"))).agents == (new.agents[0].name,)
+
+
+async def test_without_the_key_that_only_a_terminal_had_the_agent_waits_for_it(
+    tmp_path: Path, folder: Path
+) -> None:
+    env = {"GROQ_API_KEY": "gsk-of-no-account"}
+    clean = {**dict.fromkeys(VARIABLES, ""), "MATO_MODEL": ""}
+    async with running(tmp_path / "home", clean) as daemon:
+        async with await daemon.client() as client:
+            wish = AgentWish(model="groq/any")
+            await client.request(
+                NewSession(cwd=str(folder), name="keyed", task="hello", agents=(wish,), env=env)
+            )
+        await daemon.kill()
+        await daemon.begin()
+        async with await daemon.client() as client:
+            await client.request(Wait(session="keyed", until="blocked", timeout_s=10))
+            [session] = (await client.request(ListSessions())).sessions
+            assert session.agents[0].evidence.startswith("paused: nobody gave GROQ_API_KEY; ")
+            with pytest.raises(UsageError, match="needs GROQ_API_KEY"):
+                await client.request(Resume())
+            assert (await client.request(Resume(env=env))).agents == ("keyed:coder",)
+            assert (await client.request(Stop(session="keyed"))).agents == ("coder",)
 
 
 async def test_a_stop_while_a_model_process_is_still_starting_leaves_none(

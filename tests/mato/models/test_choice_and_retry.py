@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mato.models import retry
 from mato.models.base import RETRIED, ModelChoice
 from mato.models.choice import EMBEDDED, choose
-from mato.models.keys import DEFAULTS, VARIABLES, keys, secrets, without_keys
+from mato.models.keys import DEFAULTS, VARIABLES, key_variable, keys, secrets, without_keys
 from mato_sessions.errors import UsageError
 
 KEYS = {"GEMINI_API_KEY": "g", "OPENAI_API_KEY": "o", "PATH": "/bin"}
@@ -106,3 +106,21 @@ def test_pauses_are_bounded_jittered_and_never_shorter_than_asked_for(
 
 def test_agents_that_met_the_same_outage_come_back_at_different_times() -> None:
     assert len({retry.delay_s("server", 1, None, f"r-{n}") for n in range(50)}) > 40
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url", "source", "variable"),
+    [
+        ("anthropic/claude-sonnet-5-5", "", "ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"),
+        ("openai/gpt-5.5", "", "flag", "OPENAI_API_KEY"),
+        ("openai/gpt-5.5", "http://127.0.0.1:9", "flag", ""),
+        ("ollama/llama3", "", "flag", ""),
+        ("bedrock/claude", "", "flag", ""),
+        ("embedded", "", "embedded 0.5B", ""),
+        ("scripted:/tmp/openai/x", "", "flag", ""),
+    ],
+)
+def test_a_key_is_missed_only_where_it_is_needed_for_sure(
+    model: str, base_url: str, source: str, variable: str
+) -> None:
+    assert key_variable(model, base_url, source) == variable
