@@ -128,12 +128,13 @@ class Machine:
         of = self._of
         self._redactor = Redactor()
         self._redactor.hold(SECRET)
+        # A crash in the middle of the opening, as of the stop, may fall on both sides of its mark.
+        clean, of.clean = of.clean, None
         async with Journal.open(
             of.journal, clock=of.clock, redactor=self._redactor, make=self.disk.connection
         ) as self._journal:
-            if of.clean is not None and of.clean == self._journal.unclean:
+            if clean is not None and clean == self._journal.unclean:
                 of.wrong.append(f"the journal says unclean: {self._journal.unclean}")
-            # From here to its end; a crash in the middle of either may fall on both sides.
             of.clean = False
             self._bus = Bus(self._journal.position)
             records = ChildRecords(of.journal.parent / "children", self._journal.epoch)
