@@ -9,7 +9,13 @@ from typing import TypeVar, cast
 from mato.agents.base import Agent, Sink, TakeUp
 from mato.daemon.launch import Made
 from mato.daemon.log import logger
-from mato_sessions.errors import JournalError, MatoError, UsageError
+from mato_sessions.errors import (
+    JournalError,
+    JournalFenced,
+    JournalStopped,
+    MatoError,
+    UsageError,
+)
 from mato_sessions.events import AgentStateChanged
 from mato_sessions.events.turn import Block
 from mato_sessions.ids import TurnId
@@ -106,7 +112,7 @@ class Branch:
         try:
             await made.agent.run()
             return True
-        except JournalError as error:
+        except (JournalStopped, JournalFenced) as error:
             # Nothing can be recorded any more; the daemon is ending for the same reason.
             logger.error("agent %s ended: %s", self._name, error)
             return False

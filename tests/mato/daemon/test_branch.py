@@ -11,7 +11,7 @@ import pytest
 from mato.agents.base import Agent, Sink, TakeUp
 from mato.daemon.branch import Branch
 from mato.daemon.launch import Made
-from mato_sessions.errors import JournalStopped, UsageError
+from mato_sessions.errors import JournalError, JournalStopped, UsageError
 from mato_sessions.events import AgentStateChanged, Body
 from mato_sessions.events.turn import Block, TextBlock
 from mato_sessions.ids import TurnId
@@ -46,6 +46,9 @@ class Fragile:
     async def prompt(self, blocks: Sequence[Block]) -> TurnId:
         if blocks[0].text == "break":
             self.broken.set_exception(ZeroDivisionError("broke inside"))
+            await asyncio.Event().wait()
+        if blocks[0].text == "lie":
+            self.broken.set_exception(JournalError("this must not follow"))
             await asyncio.Event().wait()
         self.turns += 1
         return TurnId(f"t-{self.turns}")
@@ -110,6 +113,22 @@ async def test_an_agent_that_failed_is_made_anew_by_the_next_prompt() -> None:
         assert await branch.prompt(SAY("again")) == "t-1"
         assert (nursery.made, nursery.closed) == (2, 1)
         # What it left open is ended, or it would fail at the same place again.
+        assert nursery.took_up == ["go_on", "end"]
+        await branch.cut()
+
+
+async def test_an_agent_whose_fact_is_refused_has_failed_too() -> None:
+    sink = Memory()
+    async with asyncio.TaskGroup() as tasks:
+        nursery = Nursery(tasks)
+        branch = nursery.branch(sink)
+        with pytest.raises(UsageError):
+            await branch.prompt(SAY("lie"))
+        await sink.came.wait()
+        (body,) = sink.bodies
+        assert isinstance(body, AgentStateChanged)
+        assert "this must not follow" in body.evidence
+        assert await branch.prompt(SAY("again")) == "t-1"
         assert nursery.took_up == ["go_on", "end"]
         await branch.cut()
 
