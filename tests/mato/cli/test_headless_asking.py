@@ -29,17 +29,34 @@ class Door:
         self.paths = Paths(theirs.config, theirs.state, theirs.cache, runtime)
         self._inner = theirs.socket
         self._writers: list[asyncio.StreamWriter] = []
+        self._guests: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_unix_connection(self._inner)
         self._writers.append(writer)
-        with suppress(ConnectionError):
-            async with asyncio.TaskGroup() as both:
-                both.create_task(_pass(reader, inner_writer))
-                both.create_task(_pass(inner_reader, writer))
+        self._guests.add(asyncio.current_task())
+        try:
+            with suppress(ConnectionError):
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(_pass(reader, inner_writer))
+                    both.create_task(_pass(inner_reader, writer))
+        finally:
+            for each in (writer, inner_writer):
+                each.transport.abort()
+                with suppress(ConnectionError):
+                    await each.wait_closed()
+            self._guests.discard(asyncio.current_task())
 
     def shut_out(self) -> None:
         self._writers[-1].transport.abort()
+
+    async def close(self) -> None:
+        """Let everybody go and wait for it."""
+        guests = {guest for guest in self._guests if guest is not None}
+        for writer in self._writers:
+            writer.transport.abort()
+        if guests:
+            await asyncio.wait(guests, timeout=10)
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,6 +79,7 @@ async def a_door(tmp_path: Path) -> AsyncGenerator[tuple[Door, dict[str, object]
             wish = {"cwd": str(tmp_path), "name": "s", "task": "write", "agents": agents}
             made = await asyncio.to_thread(quick.request, daemon.paths, "session.new", wish)
             yield door, made
+            await door.close()
 
 
 async def follow(
