@@ -51,6 +51,7 @@ def _findings() -> Iterator[Finding]:
     checks: tuple[Callable[[Paths], Iterator[Finding]], ...] = (
         _folders,
         _settings,
+        _profiles,
         _sqlite,
         _journal,
         _disk,
@@ -93,6 +94,22 @@ def _settings(paths: Paths) -> Iterator[Finding]:
     else:
         there = "" if paths.config_file.exists() else " (none: the defaults hold)"
         yield Finding("config", "ok", f"{paths.config_file}{there}")
+
+
+def _profiles(paths: Paths) -> Iterator[Finding]:
+    from mato.agents import profile
+    from mato.config.trust import Trust
+
+    try:
+        folder = Path(target.folder())
+        trusted = Trust(paths).is_trusted(folder)
+    except UsageError:
+        return  # the folder was deleted; nothing of it counts
+    except MatoError as error:
+        yield Finding("trust", "fault", str(error))
+        return
+    for why in profile.load(paths.profiles, folder if trusted else None).broken.values():
+        yield Finding("profiles", "fault", why)
 
 
 def _sqlite(_: Paths) -> Iterator[Finding]:
@@ -166,7 +183,11 @@ def _models(paths: Paths) -> Iterator[Finding]:
     yield Finding("model", "ok", f"{choice.model}, by {choice.source}")
     found = sorted(keys(os.environ))
     yield Finding("keys", "ok" if found else "note", ", ".join(found) or "none in the environment")
-    embedded = locate()
+    try:
+        embedded = locate()
+    except MatoError as error:
+        yield Finding("embedded", "fault", str(error))
+        return
     if embedded is not None:
         yield Finding("embedded", "ok", str(embedded))
     else:

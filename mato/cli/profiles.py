@@ -41,11 +41,15 @@ def show(as_json: bool) -> int:
 
 def trust(folder: str, *, remove: bool) -> int:
     """Trust a folder's own instructions from the next session on, or no longer."""
-    place = Path(target.folder(folder))
     known = Trust(find())
     if remove:
-        known.untrust(place)
-        output.say(f"no longer trusted: {place.resolve()}")
+        # It may be gone by now: the trust in it is taken back all the same.
+        place = Path(folder).resolve()
+        if known.untrust(place):
+            output.say(f"no longer trusted: {place}")
+        else:
+            output.note(f"it was not trusted: {place}")
     else:
+        place = Path(target.folder(folder))
         output.say(f"trusted: {known.trust(place)}; its AGENTS.md instructs new sessions")
     return 0

@@ -16,6 +16,7 @@ from mato_sessions.errors import UsageError
 EMBEDDED = ModelChoice("embedded", source="embedded 0.5B")
 
 _FILES = ("scripted:", "recorded:")
+_CONFIGURED = "base_url of the config (or MATO_BASE_URL)"
 
 
 def choose(
@@ -37,7 +38,7 @@ def choose(
         UsageError: an endpoint without any model, or one that is no address, or a flag's endpoint
             with a model that has none.
     """
-    for url, where in ((flag_base_url, "--base-url"), (config_base_url, "base_url in the config")):
+    for url, where in ((flag_base_url, "--base-url"), (config_base_url, _CONFIGURED)):
         if url and not url.startswith(("http://", "https://")):
             raise UsageError(
                 f"{where} is {url!r}; give an address that begins with http:// or https://"
@@ -49,7 +50,7 @@ def choose(
     if config_model:
         return _named(config_model, flag_base_url or config_base_url, "config", cwd, flag_base_url)
     if flag_base_url or config_base_url:
-        where = "--base-url" if flag_base_url else "base_url in the config"
+        where = "--base-url" if flag_base_url else _CONFIGURED
         raise UsageError(f"{where} names an endpoint but no model; give --model too")
     for variable, model in DEFAULTS:
         if env.get(variable):

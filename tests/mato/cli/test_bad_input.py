@@ -130,6 +130,29 @@ def test_doctor_sees_an_endpoint_that_is_none(tmp_path: Path) -> None:
     assert "✗ model" in done.out
 
 
+def test_doctor_goes_on_past_each_fault(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "config" / "agents").mkdir(parents=True)
+    (home / "config" / "agents" / "odd.md").write_text("no front matter")
+    done = mato(home, "doctor", env={"MATO_MODEL_FILE": str(tmp_path / "gone.gguf")})
+    assert (done.code, done.err) == (1, "")
+    assert "odd.md" in done.out
+    assert "gone.gguf" in done.out
+    assert "terminal" in done.out, "the last check was made"
+    (home / "state").mkdir(mode=0o700)
+    (home / "state" / "trust.toml").write_text("= no TOML")
+    assert "trust.toml" in mato(home, "doctor").out
+
+
+def test_the_trust_in_a_folder_that_is_gone_can_be_taken_back(tmp_path: Path) -> None:
+    (place := tmp_path / "project").mkdir()
+    assert mato(tmp_path / "home", "trust", str(place)).code == 0
+    place.rmdir()
+    done = mato(tmp_path / "home", "trust", str(place), "--remove")
+    assert (done.code, done.out) == (0, f"no longer trusted: {place}\n")
+    assert "was not trusted" in mato(tmp_path / "home", "trust", str(place), "--remove").err
+
+
 @contextmanager
 def _deleted(place: Path) -> Iterator[None]:
     """Stand in a folder that is no more."""

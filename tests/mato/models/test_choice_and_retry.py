@@ -47,7 +47,7 @@ def test_an_endpoint_without_a_model_is_refused() -> None:
 def test_what_is_no_endpoint_or_has_none_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--base-url is '/v1'; give an address"):
         choose("", "", {}, flag_model="m", flag_base_url="/v1")
-    with pytest.raises(UsageError, match="base_url in the config"):
+    with pytest.raises(UsageError, match="base_url of the config"):
         choose("m", "localhost:8080", {})
     for model in ("embedded", "scripted:/a", "recorded:/a"):
         with pytest.raises(UsageError, match="leave --base-url out"):
