@@ -102,9 +102,10 @@ def _profiles(paths: Paths) -> Iterator[Finding]:
 
     try:
         folder = Path(target.folder())
-        trusted = Trust(paths).is_trusted(folder)
     except UsageError:
-        return  # the folder was deleted; nothing of it counts
+        return  # it was deleted; nothing of it counts
+    try:
+        trusted = Trust(paths).is_trusted(folder)
     except MatoError as error:
         yield Finding("trust", "fault", str(error))
         return
