@@ -53,7 +53,20 @@ def ls(as_json: bool = False, everything: bool = False) -> int:
     )
     if away:
         output.note(_apart(away))
+    for said in _paused(sessions):
+        output.note(said)
     return 0
+
+
+def _paused(sessions: list[Data]) -> list[str]:
+    """Why agents stand still that no question waits for, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for session in sessions:
+        for agent in session["agents"]:
+            if agent["state"] == "blocked" and agent["evidence"].startswith("paused: "):
+                who = f"{session['name']}:{agent['name']}"
+                reasons.setdefault(agent["evidence"], []).append(who)
+    return [f"{reason} ({', '.join(who)})" for reason, who in reasons.items()]
 
 
 def _apart(count: int) -> str:
@@ -113,6 +126,7 @@ def session_json(session: Data) -> Data:
                 "name": agent["name"],
                 "kind": agent["kind"],
                 "state": agent["state"],
+                "evidence": agent["evidence"],
                 "model": agent["model"],
                 "tokens": {"input": agent["input"], "output": agent["output"]},
                 "cost": cost_of(agent),

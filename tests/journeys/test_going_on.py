@@ -103,6 +103,7 @@ def test_without_resuming_everything_is_paused_until_it_is_told_to_go_on(machine
     machine.run("daemon", "start", "--no-resume")
     [agent] = machine.json("ls")[0]["agents"]
     assert agent["state"] == "blocked"
+    assert agent["evidence"].startswith("paused: the daemon was started with --no-resume")
     assert machine.json("inbox") == []
     assert "tool.unknown" not in kinds(machine.events(session))
     assert "paused" in machine.run("send", session, "more", code=2)
