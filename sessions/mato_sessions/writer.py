@@ -22,7 +22,7 @@ from mato_sessions.ballast import Ballast
 from mato_sessions.batch import Blob, Tip, Wanted
 from mato_sessions.clock import Clock
 from mato_sessions.drafts import Ready
-from mato_sessions.errors import JournalError, JournalStopped
+from mato_sessions.errors import JournalBroken, JournalError, JournalStopped
 from mato_sessions.events import Event
 from mato_sessions.line import Line, Request
 from mato_sessions.transaction import Committed, DiskFull, LastStop
@@ -147,6 +147,12 @@ class Writer:
             await self._sign_off()
         except JournalError as error:
             self.error = error
+        except sqlite3.IntegrityError as error:
+            # Not the disk: what stands there cannot have been written by this program.
+            self.error = JournalBroken(
+                f"the journal contradicts itself ({error}); `mato verify` says where, and `mato"
+                " restore` goes back to a backup"
+            )
         except (sqlite3.Error, OSError) as error:
             self.error = JournalStopped(
                 f"the journal stopped after a write error ({error}); see to the disk, then restart"

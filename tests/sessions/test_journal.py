@@ -342,6 +342,20 @@ async def test_after_a_write_error_the_writer_stops_for_good(path: Path) -> None
         assert await journal.verify("s-1") is None
 
 
+async def test_a_journal_that_contradicts_itself_is_no_fault_of_the_disk(path: Path) -> None:
+    async with opened(path) as journal:
+        await journal.append([named("a"), named("b")])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TRIGGER envelope_is_never_deleted")
+        connection.execute("DELETE FROM envelope WHERE seq = 2")
+        connection.execute("UPDATE session SET head_seq = 1")
+        connection.commit()
+    async with opened(path) as journal:
+        with pytest.raises(JournalBroken, match="`mato verify` says where"):
+            await journal.append([named("c")])
+        assert isinstance(await journal.failed(), JournalBroken)
+
+
 async def test_the_monotonic_clock_never_goes_back_within_a_boot(path: Path) -> None:
     clock = ManualClock(mono_us=500)
     async with opened(path, clock) as journal:
