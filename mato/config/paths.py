@@ -55,6 +55,11 @@ class Paths:
         return self.state / "journal.anchors"
 
     @property
+    def roster(self) -> Path:
+        """What the daemon knew of all sessions; made again from the journal when it is gone."""
+        return self.state / "journal.roster"
+
+    @property
     def lock(self) -> Path:
         return self.state / "daemon.lock"
 

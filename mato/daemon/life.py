@@ -148,7 +148,9 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -
         try:
             async with (
                 asyncio.timeout(None) as closing,
-                Supervisor.open(journal, bus, records, launcher, resumes=anew.resumes) as agents,
+                Supervisor.open(
+                    journal, bus, records, launcher, resumes=anew.resumes, kept=paths.roster
+                ) as agents,
             ):
                 pressure = Pressure(journal, agents.roster)
                 hub = Hub(agents, launcher, ids)

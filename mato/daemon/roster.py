@@ -5,14 +5,36 @@ from __future__ import annotations
 import asyncio
 import bisect
 
+import msgspec
+
 from mato.daemon import names
 from mato.daemon.waiting import Waiting
+from mato_sessions import snapshots
 from mato_sessions.catalog import AgentSummary, Catalog, PendingCall, SessionSummary
 from mato_sessions.errors import UnknownName, UsageError
 from mato_sessions.events import Event
 from mato_sessions.journal import Journal
+from mato_sessions.snapshots import Snapshot
 
 _PAGE = 2000
+_CODE = (
+    "mato.daemon.waiting",
+    "mato_sessions.catalog",
+    "mato_sessions.codec",
+    "mato_sessions.events",
+    "mato_sessions.events.agent",
+    "mato_sessions.events.permission",
+    "mato_sessions.events.session",
+    "mato_sessions.events.tool",
+    "mato_sessions.events.turn",
+    "mato_sessions.ledger",
+)
+"""Modules that decide what the roster makes of the facts."""
+
+
+class _State(msgspec.Struct):
+    catalog: msgspec.Raw
+    waiting: msgspec.Raw
 
 
 class Roster:
@@ -21,18 +43,54 @@ class Roster:
     def __init__(self) -> None:
         self.catalog = Catalog()
         self.waiting = Waiting()
+        self.maker = snapshots.maker(_CODE)
+        """Of its snapshots."""
+        self._hash = b""
         self._reached: list[tuple[int, asyncio.Future[None]]] = []
 
-    async def load(self, journal: Journal) -> None:
-        """Fold what the journal holds."""
-        position = 0
+    async def load(self, journal: Journal, kept: Snapshot | None = None) -> int:
+        """Take up what was kept, if it is of this journal's past; fold what the journal has since.
+
+        Returns how many facts were folded.
+        """
+        position = facts = 0
+        if kept is not None and await _is_past(journal, kept) and self._restore(kept):
+            position = kept.position
         while page := await journal.since(position, _PAGE, facts_only=True):
             for event in page:
                 self.apply(event)
+            facts += len(page)
             position = page[-1].position
+        return facts
+
+    def snapshot(self) -> Snapshot:
+        """All that is in here now."""
+        state = _State(msgspec.Raw(self.catalog.snapshot()), msgspec.Raw(self.waiting.snapshot()))
+        return Snapshot(
+            self.maker,
+            self.catalog.position,
+            self._hash.hex(),
+            msgspec.Raw(msgspec.json.encode(state)),
+        )
+
+    def _restore(self, kept: Snapshot) -> bool:
+        """Whether it could be taken up; nothing has changed if not."""
+        restored = Catalog()
+        progress = Waiting()
+        try:
+            state = msgspec.json.decode(kept.state, type=_State)
+            restored.restore(bytes(state.catalog))
+            progress.restore(bytes(state.waiting))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+        restored.position = kept.position
+        self.catalog, self.waiting = restored, progress
+        self._hash = bytes.fromhex(kept.hash)
+        return True
 
     def apply(self, event: Event) -> None:
         """Take in a committed event, position ascending."""
+        self._hash = event.hash
         self.catalog.apply(event)
         self.waiting.apply(event)
         while self._reached and self._reached[0][0] <= event.position:
@@ -116,3 +174,9 @@ class Roster:
 
     def session_names(self) -> set[str]:
         return {session.name for session in self.catalog.sessions()}
+
+
+async def _is_past(journal: Journal, kept: Snapshot) -> bool:
+    """Whether this journal has the event with which the snapshot ends."""
+    at = await journal.since(kept.position - 1, 1)
+    return bool(at) and (at[0].position, at[0].hash.hex()) == (kept.position, kept.hash)

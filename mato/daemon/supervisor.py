@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from mato.agents.base import TakeUp
 from mato.bus import Bus
 from mato.daemon.branch import Branch
 from mato.daemon.epitaph import epitaph
+from mato.daemon.keeping import Keeping
 from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
 from mato.daemon.roster import Roster
@@ -70,21 +72,23 @@ class Supervisor:
         launcher: Launcher,
         *,
         resumes: bool = True,
+        kept: Path | None = None,
     ) -> AsyncGenerator[Supervisor]:
         """The agents of a journal, which go on where the daemon before them ended.
 
-        `resumes` False: they stay paused until `resume`. Leaving it ends what still lives, without
-        a word to the journal (`suspend` comes before).
+        `resumes` False: they stay paused until `resume`. `kept`: the file of the roster, for the
+        next daemon. Leaving it ends what still lives, without a word to the journal (`suspend`
+        comes before).
         """
         async with launcher.models, asyncio.TaskGroup() as tasks:
             supervisor = cls(journal, bus, records, launcher, tasks, resumes)
-            await supervisor.roster.load(journal)
-            journal.listen(supervisor._committed)
-            await supervisor._restore()
-            try:
-                yield supervisor
-            finally:
-                await supervisor.cut()
+            async with Keeping.open(journal, supervisor.roster, kept):
+                journal.listen(supervisor._committed)
+                await supervisor._restore()
+                try:
+                    yield supervisor
+                finally:
+                    await supervisor.cut()
 
     async def prompt(
         self, session: str, agent: str, text: str, env: Mapping[str, str] | None = None

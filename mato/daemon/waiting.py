@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from mato_sessions.events import (
     AgentExited,
     AgentSpawned,
@@ -82,6 +84,12 @@ class Progress:
         return self.state in ENDED and not self.queued
 
 
+class _Kept(msgspec.Struct):
+    state: str
+    queued: list[str]
+    turns: list[tuple[str, str]]
+
+
 class _Wait:
     def __init__(self, agents: Iterable[str], until: str, turn: str) -> None:
         self.agents = frozenset(agents)
@@ -112,6 +120,22 @@ class Waiting:
         for wait in tuple(self._waits):
             if event.agent in wait.agents and not wait.over.done() and self._is_over(wait):
                 wait.over.set_result(None)
+
+    def snapshot(self) -> bytes:
+        """The progress of all agents; not who waits."""
+        return msgspec.json.encode(
+            {
+                agent: _Kept(one.state, sorted(one.queued), list(one.turns.items()))
+                for agent, one in self._progress.items()
+            }
+        )
+
+    def restore(self, data: bytes) -> None:
+        """Take up a state that `snapshot` gave, before anybody waits."""
+        self._progress = {
+            agent: Progress(kept.state, set(kept.queued), OrderedDict(kept.turns))
+            for agent, kept in msgspec.json.decode(data, type=dict[str, _Kept]).items()
+        }
 
     async def wait(self, agents: Sequence[str], until: str, turn: str = "") -> None:
         """Return once every one of `agents` is there at the same moment; cancel it to give up."""
