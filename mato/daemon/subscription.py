@@ -11,7 +11,6 @@ from mato.bus import Bus, Packed, Watcher
 from mato.protocol.frames import EventFrame
 from mato.protocol.methods import Subscribe
 from mato_sessions import codec
-from mato_sessions.events import Event
 from mato_sessions.journal import Journal
 from mato_sessions.pieces import Piece
 
@@ -103,13 +102,12 @@ class Subscription:
         head = self._bus.position
         for session in self._sessions:
             while True:
-                page = await self._journal.events(
-                    session, self._sessions[session], limit=PAGE_EVENTS
-                )
-                fresh = [event for event in page if event.position <= head]
+                page = await self._journal.packed(session, self._sessions[session], PAGE_EVENTS)
+                fresh = [row for row in page if row.position <= head]
                 if fresh:
                     self._sessions[session] = fresh[-1].seq
-                    await self._send_events(fresh, facts=False)
+                    raws = [(row.position, row.raw) for row in fresh]
+                    await self._send_events(raws, facts=False)
                 if len(fresh) < PAGE_EVENTS:
                     break
         while self._facts and self._position < head:
@@ -117,24 +115,30 @@ class Subscription:
             page = [event for event in page if event.position <= head]
             reached = page[-1].position if len(page) == PAGE_EVENTS else head
             # Those of followed sessions have been sent above, whole.
-            others = [event for event in page if event.session not in self._sessions]
+            others = [
+                (event.position, codec.pack(event))
+                for event in page
+                if event.session not in self._sessions
+            ]
             await self._send_events(others, facts=True)
             self._position = reached
         self._sent = head
 
-    async def _send_events(self, events: Sequence[Event], *, facts: bool) -> None:
-        """Send a page, in frames; each carries the position that is seen with it, no later one."""
+    async def _send_events(self, events: Sequence[tuple[int, bytes]], *, facts: bool) -> None:
+        """Send a page (position, packed), in frames.
+
+        Each carries the position that is seen with it, no later one.
+        """
         batch: list[bytes] = []
         size = 0
-        for event in events:
-            raw = codec.pack(event)
+        for position, raw in events:
             if batch and size + len(raw) > FRAME_BYTES:
                 await self._send_frame(batch, ())
                 batch, size = [], 0
             batch.append(raw)
             size += len(raw)
             if facts:  # after the cut above: a frame says only what it holds
-                self._position = event.position
+                self._position = position
         if batch:
             await self._send_frame(batch, ())
 

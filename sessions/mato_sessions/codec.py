@@ -248,9 +248,12 @@ def from_json_line(line: bytes) -> Event:
 
 def pack(event: Event) -> bytes:
     """msgpack for the socket; embed it in a frame as `msgspec.Raw`, encoded once for all."""
-    return _PACKER.encode(
-        _Packed(event.position, Envelope.of(event), encode(event.body), event.hash)
-    )
+    return pack_kept(event.position, Envelope.of(event), encode(event.body), event.hash)
+
+
+def pack_kept(position: int, envelope: Envelope, data: bytes, digest: bytes) -> bytes:
+    """The same of an event whose canonical body is `data`."""
+    return _PACKER.encode(_Packed(position, envelope, data, digest))
 
 
 def unpack(data: bytes | msgspec.Raw) -> Event:

@@ -19,7 +19,7 @@ from mato_sessions.drafts import prepared
 from mato_sessions.errors import JournalBroken, JournalError, JournalStopped
 from mato_sessions.events import BlobRef, Draft, Event
 from mato_sessions.redact import Redactor
-from mato_sessions.rows import COLUMNS, FACTS, as_event
+from mato_sessions.rows import COLUMNS, FACTS, PackedRow, as_event, as_packed
 from mato_sessions.transitions import CallRow
 from mato_sessions.writer import BATCH_EVENTS, Writer
 
@@ -212,6 +212,14 @@ class Journal:
             " WHERE e.session = ? AND e.seq > ? AND e.seq <= ? ORDER BY e.seq LIMIT ?",
             (session, after, last, limit),
         )
+
+    async def packed(self, session: str, after: int = 0, limit: int = 1000) -> list[PackedRow]:
+        """A session's events with seq > `after` as they travel, seq ascending, at most `limit`."""
+        rows = await self._rows(
+            f"{COLUMNS} WHERE e.session = ? AND e.seq > ? ORDER BY e.seq LIMIT ?",
+            (session, after, limit),
+        )
+        return [as_packed(row) for row in rows]
 
     async def tail(self, session: str, count: int) -> list[Event]:
         """The last `count` events of a session, seq ascending."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from mato_sessions import chain, codec
 from mato_sessions.codec import Envelope
@@ -26,15 +26,37 @@ FACTS = (
 )
 
 
+class PackedRow(NamedTuple):
+    """An event as it travels (see `codec.pack`), and where it stands."""
+
+    position: int
+    session: str
+    seq: int
+    raw: bytes
+
+
 def as_event(row: tuple[Any, ...]) -> Event:
     """An event from a row of `COLUMNS`; its body has to be what the envelope says."""
+    position, envelope, data, digest = _checked(row)
+    return envelope.event(position, codec.decode(envelope.kind, envelope.version, data), digest)
+
+
+def as_packed(row: tuple[Any, ...]) -> PackedRow:
+    """The same packed, without reading its body: what is kept is what is sent."""
+    position, envelope, data, digest = _checked(row)
+    raw = codec.pack_kept(position, envelope, data, digest)
+    return PackedRow(position, envelope.session, envelope.seq, raw)
+
+
+def _checked(row: tuple[Any, ...]) -> tuple[int, Envelope, bytes, bytes]:
+    """Position, envelope, canonical body (or what stands for it) and hash."""
     position, *fields, body_digest, digest, data, purged = row
     envelope = Envelope(*fields)
     if purged:
-        return envelope.event(position, Purged(sha256=body_digest.hex()), digest)
+        return position, envelope, codec.encode(Purged(sha256=body_digest.hex())), digest
     if data is None or chain.digest(data) != body_digest:
         raise JournalBroken(
             f"the body of event {envelope.seq} of {envelope.session!r} is not what its hash says;"
             " restore a backup of the journal"
         )
-    return envelope.event(position, codec.decode(envelope.kind, envelope.version, data), digest)
+    return position, envelope, data, digest

@@ -104,6 +104,28 @@ async def test_events_are_found_by_session_by_position_and_from_the_end(path: Pa
         assert await journal.since(0, session="s-2", facts_only=True) == []
 
 
+@pytest.mark.parametrize("large", [False, True])
+async def test_events_travel_as_they_are_kept(path: Path, large: bool) -> None:
+    async with opened(path) as journal:
+        await journal.append([named("a"), named("x", session="s-2"), streamed("é" * 3), named("b")])
+        if large:
+            await journal.append([streamed("x" * 2 * INLINE_BYTES)])
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("UPDATE body SET data = x'7b7d' WHERE position = 4")
+            other.commit()
+        with pytest.raises(JournalBroken, match="body of event 3 of 's-1'"):
+            await journal.packed("s-1", after=2)
+        events = await journal.events("s-1", upto=2)
+        for after in (0, 1):
+            rows = await journal.packed("s-1", after=after, limit=2 - after)
+            assert [row.raw for row in rows] == [codec.pack(event) for event in events[after:]]
+            assert [row.seq for row in rows] == [event.seq for event in events[after:]]
+        if large:
+            [row] = await journal.packed("s-1", after=3)
+            [event] = await journal.events("s-1", after=3)
+            assert (row.raw, row.position) == (codec.pack(event), event.position)
+
+
 async def test_facts_are_found_by_their_own_index(path: Path) -> None:
     async with opened(path) as journal:
         proposed = ToolProposed(call="c", name="n", arguments={}, key="k", policy="ask", title="t")
