@@ -20,7 +20,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,26 +123,30 @@ class Profiles(msgspec.Struct, frozen=True):
         raise UnknownName(f"there is no agent profile {name!r}; {hint}")
 
 
-def load(user: Path | None = None, project: Path | None = None) -> Profiles:
-    """All profiles: built-in ones, the user's folder `user`, and the folder `project`.
+def load(user: Path | None = None, project: Mapping[str, bytes] | None = None) -> Profiles:
+    """All profiles: built-in ones, the user's folder `user`, and those among a workspace's files.
 
-    Give `project` (the workspace) only when the person trusts it.
+    Give `project` (content by path, as it was looked at) only when the person trusts it.
     """
     found = Profiles({}, {})
-    folders = [(_BUILTIN, "built-in"), (user, "user")]
-    if project is not None:
-        folders.append((project / PROJECT_FOLDER, ""))
-    for folder, origin in folders:
+    for folder, origin in ((_BUILTIN, "built-in"), (user, "user")):
         for file in _files(folder):
-            name = file.stem
-            try:
-                found.sound[name] = parse(name, _read(file), str(file), origin or str(file))
-                found.broken.pop(name, None)
-            except ConfigError as error:
-                # What the file was meant to replace must not come in its stead.
-                found.sound.pop(name, None)
-                found.broken[name] = str(error)
+            _add(found, file, origin, lambda file=file: _read(file))
+    for path, content in sorted((project or {}).items()):
+        file = Path(path)
+        if file.parent == PROJECT_FOLDER and file.suffix == ".md":
+            _add(found, file, path, lambda content=content, path=path: _decoded(content, path))
     return found
+
+
+def _add(found: Profiles, file: Path, origin: str, read: Callable[[], str]) -> None:
+    try:
+        found.sound[file.stem] = parse(file.stem, read(), str(file), origin)
+        found.broken.pop(file.stem, None)
+    except ConfigError as error:
+        # What the file was meant to replace must not come in its stead.
+        found.sound.pop(file.stem, None)
+        found.broken[file.stem] = str(error)
 
 
 def parse(name: str, text: str, where: str, origin: str) -> Profile:
@@ -205,6 +209,13 @@ def _read(file: Path) -> str:
             content = opened.read(_LARGEST_BYTES + 1)
         if len(content) > _LARGEST_BYTES:
             raise ConfigError(f"{str(file)!r} is too large for a profile")
-        return content.decode()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError(f"{str(file)!r} cannot be read: {error}") from error
+    return _decoded(content, str(file))
+
+
+def _decoded(content: bytes, where: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where!r} cannot be read: {error}") from error

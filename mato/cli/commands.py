@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mato.cli import daemon_commands, records
-from mato_sessions.errors import UnknownName
+from mato_sessions.errors import UnknownName, UsageError
 
 HELP = """
 A terminal workspace in which many AI agents work at once.
@@ -314,11 +314,23 @@ def model() -> int:
 def trust(
     folder: Annotated[str, typer.Argument(metavar="[FOLDER]")] = ".",
     remove: Annotated[bool, typer.Option("--remove", help="Trust it no longer.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="All trusted folders.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Only show; exit 1 when it is not trusted.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
 ) -> int:
-    """Let a folder's own AGENTS.md and profiles instruct agents."""
-    from mato.cli import profiles
+    """Show what in a folder could instruct or execute, and trust it as it is now."""
+    from mato.cli import trusting
 
-    return profiles.trust(folder, remove=remove)
+    if sum((remove, listing, show)) > 1:
+        raise UsageError("--list, --show and --remove are three things; say one")
+    if listing:
+        return trusting.listing(as_json)
+    if remove:
+        return trusting.remove(folder)
+    return trusting.trust(folder, only_show=show, yes=yes, as_json=as_json)
 
 
 for _command in (records.verify, records.backup, records.restore, records.archive, records.gc):

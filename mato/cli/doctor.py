@@ -99,17 +99,22 @@ def _settings(paths: Paths) -> Iterator[Finding]:
 def _profiles(paths: Paths) -> Iterator[Finding]:
     from mato.agents import profile
     from mato.config.trust import Trust
+    from mato.tools.survey import survey
 
     try:
         folder = Path(target.folder())
     except UsageError:
         return  # it was deleted; nothing of it counts
     try:
-        trusted = Trust(paths).is_trusted(folder)
+        found = survey(folder)
+        standing = Trust(paths).standing(folder, found.pins())
     except MatoError as error:
         yield Finding("trust", "fault", str(error))
         return
-    for why in profile.load(paths.profiles, folder if trusted else None).broken.values():
+    if standing.state == "changed":
+        yield Finding("trust", "note", standing.sentence())
+    files = found.files if standing.state == "trusted" else None
+    for why in profile.load(paths.profiles, files).broken.values():
         yield Finding("profiles", "fault", why)
 
 

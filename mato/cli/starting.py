@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
-from mato.cli import output
+from mato.cli import output, trusting
 from mato.cli.target import folder
 from mato.client import quick
 from mato.config.load import load
@@ -113,6 +113,7 @@ def create(paths: Paths, wish: Wish) -> Data:
     """Ask the daemon for a session; the result of ``session.new``."""
     cwd = folder(wish.cwd or ".")
     load(paths)  # a broken config is a sentence here, not a surprise in the daemon
+    trusting.warn(paths, cwd)
     one: Data = {"model": wish.model, "base_url": wish.base_url}
     if wish.mode:  # of each agent too: what is said here goes before what its profile says
         one["mode"] = wish.mode

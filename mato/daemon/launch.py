@@ -26,7 +26,8 @@ from mato.processes import ChildRecords
 from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
 from mato.tools.disk import on_disk
 from mato.tools.registry import Registry
-from mato.tools.workspace import PathMissing, Workspace
+from mato.tools.survey import survey
+from mato.tools.workspace import Workspace
 from mato_sessions.catalog import AgentSummary
 from mato_sessions.clock import Clock
 from mato_sessions.errors import (
@@ -35,7 +36,7 @@ from mato_sessions.errors import (
     PathRefused,
     UsageError,
 )
-from mato_sessions.events import AgentSpawned, Event, Purged, SessionOpened
+from mato_sessions.events import AgentSpawned, Event, Purged
 from mato_sessions.events.agent import LaunchSpec
 from mato_sessions.events.session import Mode
 from mato_sessions.ids import Ids
@@ -111,14 +112,14 @@ class Launcher:
         # A client that hands over anything hands over all that counts; what the daemon was
         # started with is then as stale as any other terminal's.
         settings = load(self._paths, env or os.environ)
-        trusted = Trust(self._paths).is_trusted(cwd)
-        found = profile.load(self._paths.profiles, cwd if trusted else None)
+        trusted, files = self._trusted(cwd)
+        found = profile.load(self._paths.profiles, files)
         return Ground(cwd, settings, trusted, found)
 
     def profiles(self, cwd: Path | None) -> ProfilesResult:
         """The profiles of a folder, or those that are everywhere. Reads files."""
-        trusted = cwd is not None and Trust(self._paths).is_trusted(cwd)
-        found = profile.load(self._paths.profiles, cwd if trusted else None)
+        files = None if cwd is None else self._trusted(cwd)[1]
+        found = profile.load(self._paths.profiles, files)
         sound = tuple(
             ProfileSummary(
                 name=each.name,
@@ -133,6 +134,18 @@ class Launcher:
             for each in found.sound.values()
         )
         return ProfilesResult(sound, tuple(found.broken.values()))
+
+    def _trusted(self, cwd: Path) -> tuple[bool, Mapping[str, bytes]]:
+        """Whether a folder is trusted as it is now, and what of it may instruct. Reads files."""
+        if not Trust(self._paths).folders():
+            return False, {}
+        try:
+            found = survey(cwd)
+        except PathRefused as error:
+            logger.warning("%s", error)
+            return False, {}
+        trusted = Trust(self._paths).standing(cwd, found.pins()).state == "trusted"
+        return trusted, found.files if trusted else {}
 
     def choose(self, model: str, base_url: str, env: Mapping[str, str], cwd: str) -> ModelChoice:
         """The model that a person wants an agent to go on with."""
@@ -170,11 +183,13 @@ class Launcher:
         Raises:
             MatoError: its folder is gone, or its history cannot be read.
         """
-        opened, spawned, history = await _history(journal, sink.session, sink.agent)
+        spawned, history = await _history(journal, sink.session, sink.agent)
         spec = spawned.spec
         # A file system that does not answer must not hold the loop.
-        workspace, instructions = await on_disk(_open, Path(spec.cwd), opened.trusted)
+        workspace = await on_disk(Workspace, Path(spec.cwd))
         try:
+            # Asked anew for each agent; one that goes on keeps the system prompt of its journal.
+            _, files = await on_disk(self._trusted, workspace.root)
             agent = factory.build(
                 spawned.agent_kind,
                 spec,
@@ -187,7 +202,7 @@ class Launcher:
                 # The daemon's own variables go stale: they only fill what no client gave.
                 lambda: {**os.environ, **env()},
                 self._redactor,
-                instructions,
+                _instructions(files),
                 history,
                 take_up,
             )
@@ -197,11 +212,8 @@ class Launcher:
         return Made(agent, workspace.close)
 
 
-async def _history(
-    journal: Journal, session: str, agent: str
-) -> tuple[SessionOpened, AgentSpawned, list[Event]]:
-    """How session and agent began, and all events of the agent."""
-    opened: SessionOpened | None = None
+async def _history(journal: Journal, session: str, agent: str) -> tuple[AgentSpawned, list[Event]]:
+    """How the agent began, and all its events."""
     spawned: AgentSpawned | None = None
     history: list[Event] = []
     after = 0
@@ -212,35 +224,21 @@ async def _history(
                     "what was said and done in this session has been purged, so no agent can go on "
                     "in it; `mato new` opens another"
                 )
-            if isinstance(event.body, SessionOpened):
-                opened = event.body
-            elif event.agent == agent:
+            if event.agent == agent:
                 history.append(event)
                 if isinstance(event.body, AgentSpawned):
                     spawned = event.body
         after = page[-1].seq
-    if opened is None or spawned is None:
+    if spawned is None:
         raise JournalBroken(f"the journal does not say how agent {agent!r} began; it cannot go on")
-    return opened, spawned, history
+    return spawned, history
 
 
-def _open(cwd: Path, trusted: bool) -> tuple[Workspace, str]:
-    workspace = Workspace(cwd)
-    try:
-        return workspace, _instructions(workspace) if trusted else ""
-    except BaseException:
-        workspace.close()
-        raise
-
-
-def _instructions(workspace: Workspace) -> str:
+def _instructions(files: Mapping[str, bytes]) -> str:
     """What a trusted folder says to agents; "" where it says nothing."""
-    try:
-        content = workspace.read_bytes(INSTRUCTIONS, _INSTRUCTIONS_BYTES)
-    except PathMissing:
-        return ""
-    except PathRefused as error:
-        logger.warning("the folder's instructions are not read: %s", error)
+    content = files.get(INSTRUCTIONS, b"")
+    if len(content) > _INSTRUCTIONS_BYTES:
+        logger.warning("%s is larger than 64 KiB; it instructs nobody", INSTRUCTIONS)
         return ""
     return content.decode("utf-8", "replace")
 

@@ -63,12 +63,11 @@ def test_a_profile_becomes_a_launch_spec() -> None:
 def test_the_users_profile_goes_before_the_built_in_one_and_the_projects_before_both(
     tmp_path: Path,
 ) -> None:
-    user, project = tmp_path / "user", tmp_path / "project"
-    (project / ".mato/agents").mkdir(parents=True)
+    user = tmp_path / "user"
     user.mkdir()
     (user / "coder.md").write_text("+++\n+++\nuser's")
     (user / "own.md").write_text("+++\n+++\nown")
-    (project / ".mato/agents/coder.md").write_text("+++\n+++\nproject's")
+    project = {".mato/agents/coder.md": b"+++\n+++\nproject's"}
     assert profile.load(user).get("coder").prompt == "user's"
     assert profile.load(user).get("own").origin == "user"
     found = profile.load(user, project).sound
@@ -116,13 +115,12 @@ def test_names_sizes_and_encodings_are_checked(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_does_not_let_in_what_it_was_meant_to_replace(tmp_path: Path) -> None:
-    user, project = tmp_path / "user", tmp_path / "project"
-    (project / ".mato/agents").mkdir(parents=True)
+    user = tmp_path / "user"
     user.mkdir()
     (user / "coder.md").write_text("no head")
     with pytest.raises(ConfigError, match=r"coder\.md"):
         profile.load(user).get("coder")
-    (project / ".mato/agents/coder.md").write_text("+++\n+++\nproject's")
+    project = {".mato/agents/coder.md": b"+++\n+++\nproject's"}
     found = profile.load(user, project)
     assert found.get("coder").prompt == "project's"
     assert not found.broken
