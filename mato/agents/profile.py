@@ -166,6 +166,8 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
         found = msgspec.convert(data, _Head)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: its head is not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{where}: its head nests lists too deep") from error
     except msgspec.ValidationError as error:
         keys = ", ".join(_Head.__struct_fields__)
         raise ConfigError(f"{where}: {error}; a head may hold {keys}") from error

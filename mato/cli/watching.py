@@ -26,7 +26,7 @@ from mato_sessions.entries import (
     TextEntry,
     TurnEndEntry,
 )
-from mato_sessions.events import Event, Purged
+from mato_sessions.events import Event, Purged, Unknown
 from mato_sessions.transcript import Transcript
 
 PAGE = 2000
@@ -66,6 +66,8 @@ def _print(line: str, as_json: bool) -> None:
 def _brief(event: Event) -> str:
     if isinstance(event.body, Purged):
         return "purged"
+    if isinstance(event.body, Unknown):
+        return "this Mato does not know it"
     body = msgspec.to_builtins(event.body)
     for key in ("text", "title", "state", "reason", "message", "name", "content", "rule", "model"):
         if value := body.get(key):

@@ -74,6 +74,10 @@ def read_toml(file: Path) -> dict[str, Any]:
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{str(file)!r} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(
+            f"{str(file)!r} nests lists too deep; that is no configuration"
+        ) from error
 
 
 def check(data: Mapping[str, Any], struct: type[msgspec.Struct], where: str) -> None:

@@ -51,7 +51,7 @@ def decode(kind: str, version: int, data: bytes) -> Body:
     if decoder is not None and KINDS[kind].version == version:
         try:
             body = decoder.decode(data)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             pass
         else:
             if _ENCODER.encode(body) == data:
@@ -241,7 +241,7 @@ def from_json_line(line: bytes) -> Event:
         # Position first, then the envelope's fields in order: the layout that to_json_line fills.
         envelope = Envelope(*msgspec.structs.astuple(read)[1:12])
         digest = bytes.fromhex(read.hash)
-    except (msgspec.MsgspecError, binascii.Error, ValueError) as error:
+    except (msgspec.MsgspecError, binascii.Error, ValueError, RecursionError) as error:
         raise JournalError(f"not a line of a journal: {error}") from error
     return envelope.event(read.position, decode(read.kind, read.version, body), digest)
 
@@ -264,7 +264,7 @@ def unpack(data: bytes | msgspec.Raw) -> Event:
     """
     try:
         read = _PACKED.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise JournalError(f"not a packed event: {error}") from error
     envelope = read.envelope
     body = decode(envelope.kind, envelope.version, read.body)
@@ -274,7 +274,7 @@ def unpack(data: bytes | msgspec.Raw) -> Event:
 def _is_json(data: bytes) -> bool:
     try:
         msgspec.json.decode(data, type=Any)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
     # A raw newline between two tokens is JSON, but it would break the line.
     return b"\n" not in data

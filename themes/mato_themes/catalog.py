@@ -99,6 +99,8 @@ def read_palette(path: Path) -> Palette:
         raise ThemeError(f"theme {str(path)!r} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ThemeError(f"theme {str(path)!r} is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise ThemeError(f"theme {str(path)!r} nests lists too deep.") from error
     try:
         return _palette(document, path.stem)
     except ThemeError as error:
