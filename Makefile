@@ -5,7 +5,7 @@ export PATH := $(BIN):$(CURDIR)/.tools:$(PATH)
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak cover check bench model clean
+.PHONY: help setup demo test soak audit cover check bench model clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -22,6 +22,10 @@ test: setup ## all tests; those of the embedded model when it is here (make mode
 
 soak: setup ## the fault tests at length: crashes, power cuts, I/O errors, silence
 	@MATO_SOAK=1 pytest -q -m fault --timeout 7200
+
+audit: setup ## every control of docs/security.md, by the command that shows it
+	@sed -n 's/^| [^|]* | `\([^`]*\)` | [^|]* |$$/\1/p' docs/security.md | sh -ec 'n=0; while read -r line; do \
+	echo "audit: $$line"; $$line </dev/null; n=$$((n + 1)); done; test $$n -gt 0; echo "audit: $$n controls hold"'
 
 cover: setup ## branch coverage of the record and the step machine (at least 95 %)
 	@coverage run --branch --source=mato_sessions,mato.agents.native -m pytest -q tests/sessions tests/mato/agents
