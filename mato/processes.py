@@ -263,6 +263,30 @@ class ChildRecords:
 
         return ended
 
+    def end_all(self, limit_s: float = 0.8) -> tuple[int, ...]:
+        """Kill (SIGKILL, no grace) every child of this daemon with its tree; those that are left.
+
+        Blocks up to `limit_s` in all; the trees are ended side by side. Records are removed by who
+        made them.
+        """
+        records = [self._read(path) for path in self._folder.glob(f"{self._epoch}-*.json")]
+        trees = [record for record in records if record is not None]
+        if not trees:
+            return ()
+        with ThreadPoolExecutor(min(len(trees), 16)) as threads:
+            endings = list(threads.map(self._kill, trees, [limit_s] * len(trees)))
+        return tuple(sorted({pid for ending in endings for pid in ending.left}))
+
+    def _read(self, path: Path) -> ChildRecord | None:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=ChildRecord)
+        except (OSError, msgspec.MsgspecError):  # it has just ended, or is being written
+            return None
+
+    def _kill(self, record: ChildRecord, limit_s: float) -> Ending:
+        leader = record.pid if same_process(record.pid, record.started) else None
+        return kill_tree(leader, record.marker, record.started, limit_s)
+
     def end_leftovers(self, limit_s: float = 2.0) -> list[ChildRecord]:
         """Kill what daemons of earlier epochs left running; gives the records of those found alive.
 

@@ -108,6 +108,12 @@ class Agent(Protocol):
         """A person has seen the end of the last turn: done becomes idle."""
         ...
 
+    async def undone(self, turn: str, files: Sequence[str]) -> None:
+        """Journal that these files are again as before `turn`; the model is told with the next
+        prompt.
+        """
+        ...
+
     async def close(self, reason: str) -> None:
         """End turn and agent; returns once `agent.exited` is journaled. Idempotent."""
         ...

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mato.cli import daemon_commands, records
+from mato.cli import daemon_commands, records, undoing
 from mato_sessions.errors import UnknownName, UsageError
 
 HELP = """
@@ -279,11 +279,18 @@ def stop(target: Target) -> int:
 
 
 @app.command()
-def kill(target: Target) -> int:
-    """End an agent, or all agents of a session; the record stays."""
+def kill(
+    target: Annotated[str, typer.Argument(metavar="[S[:AGENT]]")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every agent, with all processes, at once.")
+    ] = False,
+) -> int:
+    """End an agent, all agents of a session, or with --all everything; the record stays."""
     from mato.cli import requests
 
-    return requests.kill(target)
+    if everything == bool(target):
+        raise UsageError("name a session or an agent, or say --all (one of the two)")
+    return requests.kill_all() if everything else requests.kill(target)
 
 
 @app.command()
@@ -333,5 +340,12 @@ def trust(
     return trusting.trust(folder, only_show=show, yes=yes, as_json=as_json)
 
 
-for _command in (records.verify, records.backup, records.restore, records.archive, records.gc):
+for _command in (
+    records.verify,
+    records.backup,
+    records.restore,
+    records.archive,
+    records.gc,
+    undoing.undo,
+):
     app.command()(_command)

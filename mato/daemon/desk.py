@@ -11,8 +11,9 @@ from typing import Any
 from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
-from mato.daemon import purging
+from mato.daemon import purging, undo
 from mato.daemon.hub import Hub
+from mato.daemon.killing import kill_all
 from mato.daemon.pressure import Pressure
 from mato.daemon.stopping import Stopping
 from mato.daemon.subscription import Subscription
@@ -136,6 +137,11 @@ class FrontDesk:
                 session = roster.session(request.session)
                 agents = roster.agents(session, request.agent)
                 return m.AgentNames(tuple(await self._agents.kill(session, agents)))
+            case m.KillAll():
+                return await kill_all(self._journal, self._agents, self._agents.records)
+            case m.Undo():
+                session, agent = self._agent(request.session, request.agent)
+                return await undo.undo(self._journal, self._agents, session, agent, request)
             case m.Reconfigure():
                 session, agent = self._agent(request.session, request.agent)
                 await self._hub.reconfigure(session, agent, request)

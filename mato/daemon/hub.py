@@ -53,6 +53,7 @@ class Hub:
 
     async def new_session(self, request: NewSession) -> NewSessionResult:
         """Open a session with its agents, and give each of them the task."""
+        self._supervisor.refuse_while_killing()
         cwd = await on_disk(_folder, request.cwd)
         self._launcher.hold_secrets(request.env)
         ground = await on_disk(self._launcher.look, cwd, request.env)
@@ -85,6 +86,7 @@ class Hub:
 
     async def spawn(self, query: str, wish: AgentWish, env: Mapping[str, str]) -> AgentRef:
         """Start another agent in a session."""
+        self._supervisor.refuse_while_killing()
         session = self._roster.active(query)
         self._supervisor.hand_over(session.id, env)
         held = self._supervisor.env(session.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -55,12 +55,14 @@ class Supervisor:
         self.roster = Roster()
         self._journal = journal
         self._bus = bus
-        self._records = records
+        self.records = records
         self._launcher = launcher
         self._tasks = tasks
         self._branches: dict[str, Branch] = {}
         self._env: dict[str, dict[str, str]] = {}
         self._stopping = False
+        self.killing = False
+        """Everything is being ended; see `mato.daemon.killing`."""
 
     @classmethod
     @asynccontextmanager
@@ -94,8 +96,18 @@ class Supervisor:
         self, session: str, agent: str, text: str, env: Mapping[str, str] | None = None
     ) -> str:
         """Start a turn; returns its id once that is journaled."""
+        self.refuse_while_killing()
         self.hand_over(session, env or {})
         return await self.branch(session, agent).prompt([TextBlock(text)])
+
+    def refuse_while_killing(self) -> None:
+        """Nothing begins before all has ended.
+
+        Raises:
+            UsageError: `mato.daemon.killing` is at work.
+        """
+        if self.killing:
+            raise UsageError("everything is being ended right now; ask again in a moment")
 
     async def stop(self, agents: Sequence[AgentSummary]) -> list[str]:
         """End the current turns; returns the names of the agents that had one."""
@@ -137,11 +149,20 @@ class Supervisor:
                 logger.warning("agent %s cannot be asked to end: %s", agent.name, error)
                 calls = await self._journal.calls(session.id, open_only=True)
                 await self.record(*epitaph(session.id, agent, calls, _KILLED))
-            self._branches.pop(agent.id, None)
-            self._bus.forget(session.id, agent.id)
+            self.forget(session.id, agent.id)
             return agent.name
 
         return [name for name in await together([one(agent) for agent in agents]) if name]
+
+    def living(self, agent: str) -> Branch | None:
+        """The branch of an agent that runs now."""
+        branch = self._branches.get(agent)
+        return branch if branch is not None and branch.alive else None
+
+    def forget(self, session: str, agent: str) -> None:
+        """Keep nothing of an agent that has ended for good."""
+        self._branches.pop(agent, None)
+        self._bus.forget(session, agent)
 
     async def let_go(self, sessions: Iterable[str]) -> None:
         """End the agents of sessions where none works, without a word; they can be made anew."""
@@ -166,7 +187,7 @@ class Supervisor:
         if summary.state == "stopped":
             raise UsageError(f"agent {summary.name!r} has ended; `mato new` starts another one")
         if agent not in self._branches:
-            sink = AgentSink(session, agent, self._journal, self._bus, self._records)
+            sink = AgentSink(session, agent, self._journal, self._bus, self.records)
             self._branches[agent] = Branch(
                 summary.name,
                 sink,
@@ -230,7 +251,7 @@ class Supervisor:
             await branch.cut()
 
     @property
-    def living(self) -> int:
+    def count_living(self) -> int:
         """Agents that run now."""
         return sum(branch.alive for branch in self._branches.values())
 
@@ -306,7 +327,7 @@ class Supervisor:
         self._bus.publish(events)
 
 
-async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+async def together(work: Sequence[Awaitable[T]]) -> list[T]:
     """All results in order, when all are done; then the first error there was."""
     results: list[Any] = await asyncio.gather(*work, return_exceptions=True)
     for result in results:

@@ -29,6 +29,7 @@ from mato.protocol.observing import (
     Subscribe,
 )
 from mato.protocol.request import Request
+from mato.protocol.undoing import KillAll, KillAllResult, Undo, UndoFile, UndoResult
 from mato_sessions.catalog import SessionSummary
 from mato_sessions.events.agent import AgentState, Limits
 from mato_sessions.events.session import Mode, WindowNode
@@ -270,6 +271,8 @@ METHODS: dict[str, type[Request]] = {
         Prompt,
         Stop,
         Kill,
+        KillAll,
+        Undo,
         Resume,
         Wait,
         Reconfigure,
@@ -302,6 +305,8 @@ __all__ = [
     "Inbox",
     "InboxResult",
     "Kill",
+    "KillAll",
+    "KillAllResult",
     "ListSessions",
     "ListSessionsResult",
     "Looked",
@@ -324,6 +329,9 @@ __all__ = [
     "StatusResult",
     "Stop",
     "Subscribe",
+    "Undo",
+    "UndoFile",
+    "UndoResult",
     "Wait",
     "WaitResult",
     "Welcome",

@@ -55,8 +55,10 @@ class Surroundings(Protocol):
         """Show and journal output as it comes."""
         ...
 
-    async def checkpoint(self, path: str, before: bytes | None, permissions: int) -> None:
-        """Keep the file as it is before it is written; returns when that is on disk."""
+    async def checkpoint(
+        self, path: str, before: bytes | None, permissions: int, after: bytes
+    ) -> None:
+        """Keep the file as it is before `after` is written; returns when that is on disk."""
         ...
 
     async def blob(self, data: bytes) -> BlobRef:

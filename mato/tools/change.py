@@ -39,9 +39,8 @@ class Change(msgspec.Struct, frozen=True):
         """
         if self.before == self.after:
             return ToolResult(content=f"{self.path} already has this content.", summary="unchanged")
-        await around.checkpoint(
-            self.path, self.before, 0 if self.before is None else self.permissions
-        )
+        permissions = 0 if self.before is None else self.permissions
+        await around.checkpoint(self.path, self.before, permissions, self.after)
         workspace: Workspace = around.workspace
         await off_loop(
             workspace.write_bytes,

@@ -93,6 +93,18 @@ def replace(folder: int, name: str, data: bytes, *, expect: bytes | None, permis
     os.fsync(folder)
 
 
+def remove(folder: int, name: str, *, expect: bytes) -> None:
+    """Take `name` away, if it holds `expect`.
+
+    Raises:
+        NotReplaced: as `replace`.
+        OSError: as the kernel says.
+    """
+    _current(folder, name, expect)
+    os.unlink(name, dir_fd=folder)
+    os.fsync(folder)
+
+
 def _current(folder: int, name: str, expect: bytes | None) -> os.stat_result | None:
     """The file that is there, after checking that it may be replaced."""
     try:

@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal, NoReturn
 import msgspec
 
 from mato.tools.beneath import NotPlain, open_beneath
-from mato.tools.replacing import NotReplaced, make_folders, replace
+from mato.tools.replacing import NotReplaced, make_folders, remove, replace
 from mato_sessions.errors import PathRefused
 
 NEW_FILE = 0o644
@@ -220,16 +220,11 @@ class Workspace:
         when it holds something else by now, nothing is written. Parent folders are made. An
         existing file keeps its permission bits, `permissions` are those of a new one.
         """
-        relative = self.relative(path)
-        parent, _, name = relative.rpartition("/")
-        if name in ("", ".", ".."):
-            raise PathRefused(f"{_shown(path)} names a folder, not a file")
+        parent, name = self._place(path)
         try:
-            if expect is None:
-                folder = make_folders(self._folder, parent)
-            else:  # then its folder is there, or it was deleted meanwhile
-                flags = os.O_RDONLY | os.O_DIRECTORY
-                folder = open_beneath(self._folder, parent or ".", flags)
+            # A file that is there has its folder, or it was deleted meanwhile.
+            make = expect is None
+            folder = make_folders(self._folder, parent) if make else self._parent(parent)
             try:
                 replace(folder, name, data, expect=expect, permissions=permissions)
             finally:
@@ -238,6 +233,30 @@ class Workspace:
             raise PathRefused(f"{_shown(path)} {error}") from error
         except (OSError, ValueError) as error:
             self._refuse(path, error)
+
+    def remove(self, path: str, *, expect: bytes) -> None:
+        """Take the plain file at `path` away, if it still holds `expect`."""
+        parent, name = self._place(path)
+        try:
+            folder = self._parent(parent)
+            try:
+                remove(folder, name, expect=expect)
+            finally:
+                os.close(folder)
+        except NotReplaced as error:
+            raise PathRefused(f"{_shown(path)} {error}") from error
+        except (OSError, ValueError) as error:
+            self._refuse(path, error)
+
+    def _place(self, path: str) -> tuple[str, str]:
+        """The folder of a file that is to be changed, and its name there."""
+        parent, _, name = self.relative(path).rpartition("/")
+        if name in ("", ".", ".."):
+            raise PathRefused(f"{_shown(path)} names a folder, not a file")
+        return parent, name
+
+    def _parent(self, parent: str) -> int:
+        return open_beneath(self._folder, parent or ".", os.O_RDONLY | os.O_DIRECTORY)
 
     def _open(self, path: str, flags: int) -> int:
         relative = self.relative(path)

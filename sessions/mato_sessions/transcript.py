@@ -44,6 +44,7 @@ from mato_sessions.events import (
     TurnPrompted,
     TurnQueued,
     TurnReturned,
+    TurnUndone,
     Unknown,
 )
 from mato_sessions.events.model import INTERRUPTED
@@ -174,6 +175,8 @@ class Transcript:
                 )
                 plan.items = items
                 self._shelf.touch(plan)
+            case TurnUndone(files=files):
+                self._notice(event, "info", f"undone, as before the turn: {', '.join(files)}")
             case AgentReconfigured() as body:
                 self._notice(event, "info", _reconfigured(body))
             case AgentExited(reason=reason):

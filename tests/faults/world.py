@@ -105,7 +105,7 @@ class SimulatedTool:
         world, chance = self._world, self._world.chance
         if self.action == "write":
             before = world.places.get(_place(arguments))
-            await around.checkpoint(arguments.place, before, 0o644)
+            await around.checkpoint(arguments.place, before, 0o644, arguments.note.encode())
         if self.action == "note":
             await around.record(PlanUpdated(items=(PlanItem(arguments.place, "pending"),)))
         world.begin(around.call)

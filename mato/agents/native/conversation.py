@@ -20,6 +20,7 @@ from mato_sessions.events import (
     ToolUnknown,
     TurnEnded,
     TurnPrompted,
+    TurnUndone,
 )
 from mato_sessions.events.turn import Block
 
@@ -27,6 +28,7 @@ INTERRUPTED = "This call was interrupted before it gave a result."
 """Answers a call that has no result of its own; providers refuse an open call."""
 NO_OUTPUT = "(no output)"
 EMPTY = "(empty message)"
+UNDONE = "(The user undid your changes to these files; they are as they were before: {})"
 
 
 class _Partial(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class Thread(msgspec.Struct, frozen=True):
     def fold(self, event: Event) -> Thread:
         """The thread after `event`; events that do not matter leave it as it is."""
         match event.body:
-            case TurnPrompted() | ToolFinished() | ToolFailed() | ToolUnknown():
+            case TurnPrompted() | TurnUndone() | ToolFinished() | ToolFailed() | ToolUnknown():
                 return msgspec.structs.replace(self, seqs=(*self.seqs, event.seq))
             case TextStreamed(stream=stream):
                 # A new attempt writes the answer anew; what the cut one said is superseded.
@@ -72,7 +74,13 @@ def matters(event: Event) -> bool:
     """Whether messages are made from such an event."""
     return isinstance(
         event.body,
-        TurnPrompted | TextStreamed | ModelAnswered | ToolFinished | ToolFailed | ToolUnknown,
+        TurnPrompted
+        | TurnUndone
+        | TextStreamed
+        | ModelAnswered
+        | ToolFinished
+        | ToolFailed
+        | ToolUnknown,
     )
 
 
@@ -92,7 +100,9 @@ def messages(events: Iterable[Event]) -> tuple[Message, ...]:
     for event in events:
         match event.body:
             case TurnPrompted(blocks=blocks):
-                build.add(Message("user", text_of(blocks).strip() or EMPTY))
+                build.prompt(text_of(blocks).strip() or EMPTY)
+            case TurnUndone(files=files):
+                build.note(UNDONE.format(", ".join(files)))
             case TextStreamed(text=text, stream=stream):
                 build.partial(text, stream)
             case ModelAnswered() as answer:
@@ -114,6 +124,16 @@ class _Build:
         self._done: list[Message] = []
         self._results: dict[str, str] = {}
         self._stream = ""
+        self._notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keep what the next prompt begins with; on its own it is no message."""
+        self._notes.append(text)
+
+    def prompt(self, text: str) -> None:
+        """Append a prompt."""
+        self.add(Message("user", "\n\n".join((*self._notes, text))))
+        self._notes = []
 
     def add(self, message: Message) -> None:
         """Append a message, merged with the one before where the role is the same."""

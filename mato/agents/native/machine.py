@@ -46,6 +46,7 @@ from mato.agents.native.steps import (
     RunTool,
     SuspendCame,
     ToolDone,
+    UndoneCame,
     Wake,
     WorkGone,
 )
@@ -65,6 +66,7 @@ from mato_sessions.events import (
     TurnEnded,
     TurnPrompted,
     TurnQueued,
+    TurnUndone,
     UsageReported,
 )
 from mato_sessions.events.agent import ANSWERS
@@ -147,6 +149,8 @@ def _take(work: Step, fact: Input) -> None:
         case LookCame():
             if work.state.shown == "done" and not work.state.busy:
                 work.record(*work.showing("idle", "looked at"))
+        case UndoneCame(turn=undone, files=files):
+            work.record(TurnUndone(files=files), turn=undone)
         case ReconfigureCame():
             _reconfigure(work, fact)
         case AlarmRang():

@@ -32,6 +32,7 @@ from mato.agents.native.steps import (
     Refuse,
     ResumeCame,
     SuspendCame,
+    UndoneCame,
 )
 from mato.agents.native.streams import Streams
 from mato.agents.native.waiters import ENDED, Waiters, check_answer
@@ -164,6 +165,10 @@ class NativeAgent:
     async def looked(self) -> None:
         """See `Agent.looked`."""
         await self._ask(LookCame(self._now))
+
+    async def undone(self, turn: str, files: Sequence[str]) -> None:
+        """See `Agent.undone`."""
+        await self._ask(UndoneCame(turn, tuple(files), self._now))
 
     async def close(self, reason: str) -> None:
         """See `Agent.close`."""

@@ -71,6 +71,14 @@ class LookCame(msgspec.Struct, frozen=True):
     now_us: int
 
 
+class UndoneCame(msgspec.Struct, frozen=True):
+    """A person had files put back to what they were before a turn that has ended."""
+
+    turn: str
+    files: tuple[str, ...]
+    now_us: int
+
+
 class ReconfigureCame(msgspec.Struct, frozen=True):
     """Another model from the next turn on, another mode from the next call on."""
 
@@ -186,6 +194,7 @@ Input = (
     | SuspendCame
     | CloseCame
     | LookCame
+    | UndoneCame
     | ReconfigureCame
     | ModelDone
     | ModelBroke

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
@@ -94,10 +95,20 @@ class Around:
     def emit(self, text: str) -> None:
         self._output.feed(text)
 
-    async def checkpoint(self, path: str, before: bytes | None, permissions: int) -> None:
+    async def checkpoint(
+        self, path: str, before: bytes | None, permissions: int, after: bytes
+    ) -> None:
         ref = None if before is None else await self._sink.blob(before)
         await self.record(
-            FileCheckpointed(call=self._call, path=path, before=ref, permissions=permissions)
+            FileCheckpointed(
+                call=self._call,
+                path=path,
+                before=ref,
+                permissions=permissions,
+                after_sha256=hashlib.sha256(after).hexdigest(),
+                redacted=ref is not None
+                and ref.sha256 != hashlib.sha256(before or b"").hexdigest(),
+            )
         )
 
     async def blob(self, data: bytes) -> BlobRef:

@@ -31,7 +31,13 @@ from mato_sessions.events.tool import (
     ToolUnknown,
     UsageReported,
 )
-from mato_sessions.events.turn import TurnEnded, TurnPrompted, TurnQueued, TurnReturned
+from mato_sessions.events.turn import (
+    TurnEnded,
+    TurnPrompted,
+    TurnQueued,
+    TurnReturned,
+    TurnUndone,
+)
 
 KINDS: dict[str, type[Body]] = {
     body.kind: body
@@ -48,6 +54,7 @@ KINDS: dict[str, type[Body]] = {
         TurnReturned,
         TurnPrompted,
         TurnEnded,
+        TurnUndone,
         ModelAsked,
         ModelAnswered,
         ModelFailed,
@@ -147,6 +154,7 @@ __all__ = [
     "TurnPrompted",
     "TurnQueued",
     "TurnReturned",
+    "TurnUndone",
     "Unknown",
     "UsageReported",
 ]

@@ -105,6 +105,10 @@ class FileCheckpointed(Body, frozen=True, kw_only=True):
     """None: there was no such file."""
     permissions: int = 0
     """Permission bits (st_mode & 0o7777)."""
+    after_sha256: str = ""
+    """Of what the call was about to write, 64 hex digits; "" where an older Mato wrote it."""
+    redacted: bool = False
+    """A secret was taken out of `before`: it is not what the file held."""
 
 
 class PlanItem(msgspec.Struct, frozen=True):

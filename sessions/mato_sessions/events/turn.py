@@ -55,6 +55,15 @@ class TurnPrompted(Body, frozen=True, kw_only=True):
     blocks: tuple[Block, ...]
 
 
+class TurnUndone(Body, frozen=True, kw_only=True):
+    """A person had files put back to what they were before this turn, which had ended."""
+
+    kind: ClassVar[str] = "turn.undone"
+
+    files: tuple[str, ...]
+    """Relative to the workspace."""
+
+
 class TurnEnded(Body, frozen=True, kw_only=True):
     kind: ClassVar[str] = "turn.ended"
 

@@ -35,7 +35,9 @@ class Around:
         self.emitted.append(text)
         self.on_emit(text)
 
-    async def checkpoint(self, path: str, before: bytes | None, permissions: int) -> None:
+    async def checkpoint(
+        self, path: str, before: bytes | None, permissions: int, after: bytes
+    ) -> None:
         self.checkpoints.append((path, before, permissions))
         file = self.workspace.root / path
         self.on_disk_at_checkpoint.append(file.read_bytes() if file.exists() else None)
