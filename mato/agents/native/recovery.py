@@ -12,7 +12,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from mato.agents.base import TakeUp
-from mato.agents.native import ending
+from mato.agents.native import ending, loops
 from mato.agents.native.calls import admit, propose
 from mato.agents.native.requests import ask_next
 from mato.agents.native.state import OpenCall, Turn
@@ -73,8 +73,12 @@ def begin(work: Step, take_up: TakeUp) -> None:
 def resume(work: Step) -> None:
     """Let a paused agent go on."""
     if work.state.paused and not work.state.suspended:
-        work.state = replace(work.state, paused="")
-        _go_on(work)
+        turn = work.state.turn
+        evidence = GOES_ON
+        if turn is not None and turn.looping:
+            evidence, turn = loops.LET_GO, replace(turn, failed=(), looping="")
+        work.state = replace(work.state, paused="", turn=turn)
+        _go_on(work, evidence)
 
 
 def _say(work: Step, body: AgentStateChanged) -> None:
@@ -85,7 +89,7 @@ def _say(work: Step, body: AgentStateChanged) -> None:
         work.record_in_turn(body)
 
 
-def _go_on(work: Step) -> None:
+def _go_on(work: Step, evidence: str = GOES_ON) -> None:
     turn = work.state.turn
     if turn is None:
         queued, *rest = work.state.queue
@@ -97,7 +101,7 @@ def _go_on(work: Step) -> None:
     if turn.outcome is not None:
         ending.finish(work, turn.outcome)
         return
-    _say(work, AgentStateChanged(state="working", evidence=GOES_ON))
+    _say(work, AgentStateChanged(state="working", evidence=evidence))
     match turn.phase:
         case "asked":
             # Nobody hears the rest of it. What had come is kept, and the request is made anew.

@@ -7,16 +7,24 @@ from msgspec.structs import replace
 from mato.agents.native import ending
 from mato.agents.native.stepping import Step
 from mato.agents.native.steps import Ending
-from mato_sessions.events import ModelAsked
+from mato_sessions.events import AgentStateChanged, ModelAsked
 
 
 def ask_next(work: Step) -> None:
-    """Ask the model for the turn's next answer, or end the turn where a limit is reached."""
+    """Ask the model for the turn's next answer, or end the turn where a limit is reached.
+
+    A turn that goes in circles is paused until a person lets it go on.
+    """
     limit = _reached(work)
     if limit is not None:
         ending.finish(work, limit)
         return
     turn = work.turn
+    if turn.looping:
+        work.state = replace(work.state, paused=turn.looping, shown="blocked")
+        evidence = f"paused: {turn.looping}"
+        work.record_in_turn(AgentStateChanged(state="blocked", evidence=evidence))
+        return
     # Made from the turn's id, so that the same facts give the same request ids.
     ask(work, f"r{turn.turn.removeprefix('t')}-{turn.requests + 1}", 1)
 

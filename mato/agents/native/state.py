@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from mato.agents.native import loops
 from mato.agents.native.conversation import Thread
 from mato.agents.native.steps import Ending
 from mato.models.base import ModelChoice
@@ -96,6 +97,10 @@ class Turn(msgspec.Struct, frozen=True):
     retry_s: float = 0.0
     """While retrying: how long after the failure the next attempt is made."""
     calls: tuple[OpenCall, ...] = ()
+    failed: tuple[str, ...] = ()
+    """Marks of the calls that failed, see `loops.failure`."""
+    looping: str = ""
+    """Why a person has to say whether it goes on; "" where it does not go in circles."""
     tokens: int = 0
     cost_usd: float = 0.0
     ran_us: int = 0
@@ -193,8 +198,11 @@ def fold(state: State, event: Event) -> State:
     match event.body:
         case AgentReconfigured() as body:
             return _reconfigured(state, body)
-        case AgentStateChanged(state=shown):
-            return replace(state, recorded=shown)
+        case AgentStateChanged(state=shown, evidence=evidence):
+            turn = state.turn
+            if turn is not None and evidence == loops.LET_GO:
+                turn = replace(turn, failed=(), looping="")
+            return replace(state, recorded=shown, turn=turn)
         case AgentExited():
             return replace(state, exited=True)
         case TurnQueued(blocks=blocks) if not state.live:
@@ -276,10 +284,21 @@ def _fold_turn(turn: Turn, body: Body) -> Turn:
             return replace(turn, calls=calls)
         case ToolUnknown(call=call):
             return _moved(turn, call, ("held", "waiting", "running"), "unknown")
-        case ToolFinished(call=call) | ToolFailed(call=call):
-            return replace(turn, calls=tuple(each for each in turn.calls if each.call != call))
+        case ToolFinished() | ToolFailed():
+            return _call_ended(turn, body)
         case _:
             return turn
+
+
+def _call_ended(turn: Turn, end: ToolFinished | ToolFailed) -> Turn:
+    found = turn.open(end.call)
+    mark = "" if found is None else loops.failure(found.proposed, end)
+    turn = replace(turn, calls=tuple(each for each in turn.calls if each.call != end.call))
+    if found is None or not mark:
+        return turn
+    turn = replace(turn, failed=(*turn.failed, mark))
+    looping = turn.failed.count(mark) >= loops.MOST and not turn.looping
+    return replace(turn, looping=loops.sentence(found.proposed)) if looping else turn
 
 
 def _proposed(turn: Turn, proposed: ToolProposed) -> Turn:

@@ -1291,3 +1291,56 @@ def test_partial_text_of_a_stopped_turn_is_part_of_the_conversation() -> None:
         ("assistant", "half of it"),
         ("user", "two"),
     ]
+
+
+def _failing(world: World, times: int, resource: str = "x") -> None:
+    for _ in range(times):
+        world.answer(("execute", resource))
+        world.finish_tool(works=False)
+
+
+def test_a_turn_whose_call_fails_the_same_way_three_times_waits_for_a_person() -> None:
+    world = World().start()
+    world.prompt()
+    _failing(world, 2)
+    assert world.asked
+    _failing(world, 1)
+    assert not world.asked
+    last = world.bodies("agent.state_changed")[-1]
+    assert last.state == "blocked"
+    assert last.evidence.startswith("paused: loops: 'execute' failed the same way 3 times")
+    # Let go on, it may fail as often again; the count begins anew.
+    world.take(ResumeCame)
+    assert world.states()[-1] == "working"
+    _failing(world, 2)
+    assert world.asked
+    _failing(world, 1)
+    assert not world.asked
+    world.take(CancelCame)
+    world.gone()
+    assert world.reasons() == ["cancelled"]
+    check_journal(world, complete=True)
+
+
+def test_other_arguments_or_another_failure_make_no_loop() -> None:
+    world = World().start()
+    world.prompt()
+    for resource in "abcdef":
+        _failing(world, 1, resource)
+    for _ in range(5):
+        world.answer(("execute", "x"))
+        world.finish_tool()
+    assert world.asked
+
+
+def test_a_loop_is_still_one_for_the_next_daemon_until_a_person_lets_it_go_on() -> None:
+    world = World().start()
+    world.prompt()
+    _failing(world, 3)
+    again = taken_up(world)
+    assert not again.asked
+    assert again.states()[-1] == "blocked"
+    again.take(ResumeCame)
+    assert again.asked
+    third = taken_up(again)
+    assert third.states()[-1] == "working"
