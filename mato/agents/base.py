@@ -11,7 +11,7 @@ from mato.models.base import ModelChoice
 from mato_sessions.events import BlobRef, Body, Event
 from mato_sessions.events.permission import Decision
 from mato_sessions.events.session import Mode
-from mato_sessions.events.turn import Block
+from mato_sessions.events.turn import Block, StopReason
 from mato_sessions.ids import TurnId
 from mato_sessions.pieces import Piece
 
@@ -78,8 +78,10 @@ class Agent(Protocol):
         """
         ...
 
-    async def cancel(self) -> bool:
+    async def cancel(self, reason: StopReason = "cancelled", detail: str = "") -> bool:
         """End the current turn and return queued prompts; False when there was none.
+
+        `reason` and `detail` are those of its end.
 
         Returns once `turn.ended` is journaled: partial text kept, tools gone (≤ 2 s).
         """

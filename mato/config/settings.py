@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from mato.config.budget import Budget
 from mato_sessions.events.agent import Limits
 from mato_sessions.events.session import Mode
 
@@ -35,5 +36,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Endpoint of an OpenAI-compatible server."""
     mode: Mode = "ask"
     limits: Limits = Limits()
+    budget: Budget = Budget()
     keys: Keys = Keys()
     screen: Screen = Screen()

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from mato.agents import factory, profile
 from mato.agents.base import Agent, Sink, TakeUp
 from mato.agents.profile import Profiles
+from mato.config.budget import Budget
 from mato.config.load import VARIABLES, load
 from mato.config.paths import Paths
 from mato.config.settings import Settings
@@ -97,7 +98,7 @@ class Launcher:
         self, paths: Paths, clock: Clock, ids: Ids, redactor: Redactor, records: ChildRecords
     ) -> None:
         self._paths = paths
-        self._clock = clock
+        self.clock = clock
         self._ids = ids
         self._redactor = redactor
         self.models = Sources(records.started, _embedded)
@@ -115,6 +116,14 @@ class Launcher:
         trusted, files = self._trusted(cwd)
         found = profile.load(self._paths.profiles, files)
         return Ground(cwd, settings, trusted, found)
+
+    async def budget(self) -> Budget:
+        """The budgets that hold now.
+
+        Raises:
+            ConfigError: of the config.
+        """
+        return (await on_disk(load, self._paths, os.environ)).budget
 
     def profiles(self, cwd: Path | None) -> ProfilesResult:
         """The profiles of a folder, or those that are everywhere. Reads files."""
@@ -197,7 +206,7 @@ class Launcher:
                 self.models,
                 Registry(spec.tools),
                 workspace,
-                self._clock,
+                self.clock,
                 self._ids,
                 # The daemon's own variables go stale: they only fill what no client gave.
                 lambda: {**os.environ, **env()},

@@ -10,7 +10,9 @@ from typing import Any, TypeVar, cast
 
 from mato.agents.base import TakeUp
 from mato.bus import Bus
+from mato.config.budget import Reached
 from mato.daemon.branch import Branch
+from mato.daemon.budgets import Budgets
 from mato.daemon.epitaph import epitaph
 from mato.daemon.keeping import Keeping
 from mato.daemon.launch import Launcher
@@ -24,6 +26,7 @@ from mato_sessions.events import (
     AgentStateChanged,
     Draft,
     Event,
+    UsageReported,
 )
 from mato_sessions.events.turn import TextBlock
 from mato_sessions.journal import Journal
@@ -60,6 +63,7 @@ class Supervisor:
         self._tasks = tasks
         self._branches: dict[str, Branch] = {}
         self._env: dict[str, dict[str, str]] = {}
+        self.budgets = Budgets(self.roster, launcher.clock, launcher.budget)
         self._stopping = False
         self.killing = False
         """Everything is being ended; see `mato.daemon.killing`."""
@@ -97,6 +101,9 @@ class Supervisor:
     ) -> str:
         """Start a turn; returns its id once that is journaled."""
         self.refuse_while_killing()
+        await self.budgets.refresh()
+        if (used := self.budgets.reached(agent)) is not None:
+            raise UsageError(used.detail)
         self.hand_over(session, env or {})
         return await self.branch(session, agent).prompt([TextBlock(text)])
 
@@ -250,11 +257,6 @@ class Supervisor:
         for branch in self._branches.values():
             await branch.cut()
 
-    @property
-    def count_living(self) -> int:
-        """Agents that run now."""
-        return sum(branch.alive for branch in self._branches.values())
-
     async def _suspend(self, branch: Branch, drain: bool) -> None:
         try:
             await branch.suspend(drain=drain)
@@ -324,6 +326,10 @@ class Supervisor:
     def _committed(self, events: Sequence[Event]) -> None:
         for event in events:
             self.roster.apply(event)
+            if isinstance(event.body, UsageReported) and event.agent and not self._stopping:
+                used = self.budgets.reached(event.agent)
+                if used is not None and (branch := self.living(event.agent)) is not None:
+                    self._tasks.create_task(_halt(branch, used))
         self._bus.publish(events)
 
 
@@ -334,6 +340,11 @@ async def together(work: Sequence[Awaitable[T]]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return cast("list[T]", results)
+
+
+async def _halt(branch: Branch, used: Reached) -> None:
+    with suppress(MatoError):  # it has ended meanwhile, and spends nothing more
+        await branch.ask(lambda living: living.cancel(used.reason, used.detail))
 
 
 def _keyless(name: str, variable: str) -> str:

@@ -31,6 +31,7 @@ from mato_sessions.events.agent import AgentState
 from mato_sessions.events.permission import Action, Decision, Question
 from mato_sessions.events.session import Mode, WindowNode
 from mato_sessions.ledger import Ledger
+from mato_sessions.spending import Spent, spend
 
 
 class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,11 @@ class AgentSummary(msgspec.Struct, kw_only=True):
     cost_usd: float = 0.0
     unpriced: int = 0
     """Requests whose price is not known; see `ledger.Total`."""
+    spent: Spent = msgspec.field(default_factory=Spent)
+    today: Spent = msgspec.field(default_factory=Spent)
+    """The same of the day `day` alone, the newest in which it used anything."""
+    day: int = 0
+    """See `spending.day_of`."""
     turn: str | None = None
     """The turn that runs."""
     turn_at_us: int = 0
@@ -223,6 +229,8 @@ class Catalog:
                 agent.turn = event.turn
                 agent.turn_at_us = event.at_us
             case TurnEnded():
+                if agent.turn is not None:
+                    spend(agent, event.at_us, ran_us=max(0, event.at_us - agent.turn_at_us))
                 agent.turn = None
                 agent.pending = []
             case PermissionAsked() as body:
@@ -230,7 +238,9 @@ class Catalog:
                 agent.pending = [*others, _pending(agent, event, body)]
             case PermissionAnswered(call=call):
                 agent.pending = [one for one in agent.pending if one.call != call]
-            case UsageReported():
+            case UsageReported() as body:
+                tokens = body.input + body.output
+                spend(agent, event.at_us, tokens, body.cost_usd or 0.0, 1)
                 self._ledger.apply(event)
                 self._count(agent)
             case _:

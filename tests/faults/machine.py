@@ -14,6 +14,7 @@ from mato.agents.base import Sink, TakeUp
 from mato.agents.native.runtime import NativeAgent
 from mato.agents.native.state import State
 from mato.bus import Bus
+from mato.config.budget import Budget
 from mato.daemon import launch
 from mato.daemon.launch import Made
 from mato.daemon.subscription import Subscription
@@ -114,6 +115,7 @@ class Machine:
         self.ready = False
         self.agents: Supervisor
         self.models = MoodyModel(of.chance(f"model {of.crashes}"))
+        self.clock = of.clock
         self._stopping = asyncio.Event()
         self._requests: dict[asyncio.Task[Any], None] = {}
         self._living: dict[str, NativeAgent] = {}
@@ -206,6 +208,10 @@ class Machine:
     def missing(self, source: str, env: Mapping[str, str]) -> str:
         """See `Launcher.missing`."""
         return ""
+
+    async def budget(self) -> Budget:
+        """See `Launcher.budget`."""
+        return Budget()
 
     def hold_secrets(self, env: Mapping[str, str]) -> None:
         """See `Launcher.hold_secrets`."""

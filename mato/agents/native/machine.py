@@ -139,9 +139,9 @@ def _take(work: Step, fact: Input) -> None:
                 work.record(*work.showing("idle", "ready"))
         case PromptCame():
             _prompt(work, fact)
-        case CancelCame():
-            ending.give_back(work, "the turn before it was stopped")
-            ending.end(work, Ending("cancelled"))
+        case CancelCame(reason=reason, detail=detail):
+            ending.give_back(work, detail or "the turn before it was stopped")
+            ending.end(work, Ending(reason, detail))
         case SuspendCame(drain=drain):
             ending.suspend(work, drain=drain)
         case CloseCame(reason=reason):

@@ -54,7 +54,7 @@ from mato_sessions.events import (
 from mato_sessions.events.agent import LaunchSpec
 from mato_sessions.events.permission import Decision
 from mato_sessions.events.session import Mode
-from mato_sessions.events.turn import Block
+from mato_sessions.events.turn import Block, StopReason
 from mato_sessions.ids import Ids, TurnId
 from mato_sessions.redact import Redactor
 
@@ -138,9 +138,9 @@ class NativeAgent:
             await started
         return turn
 
-    async def cancel(self) -> bool:
+    async def cancel(self, reason: StopReason = "cancelled", detail: str = "") -> bool:
         """See `Agent.cancel`."""
-        return await self._ask(CancelCame(self._now))
+        return await self._ask(CancelCame(self._now, reason, detail))
 
     async def answer(
         self, call: str, allowed: bool, rule: str, decision: Decision | None = None

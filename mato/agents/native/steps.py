@@ -45,9 +45,11 @@ class PromptCame(msgspec.Struct, frozen=True):
 
 
 class CancelCame(msgspec.Struct, frozen=True):
-    """Somebody wants the turn to end and queued prompts back."""
+    """Somebody wants the turn to end and queued prompts back, or a budget is used up."""
 
     now_us: int
+    reason: StopReason = "cancelled"
+    detail: str = ""
 
 
 class SuspendCame(msgspec.Struct, frozen=True):

@@ -1201,6 +1201,8 @@ def bring_to_an_end(world: World) -> None:
             world.finish_tool()
         elif waits:
             world.person(waits[0].call, False)
+        elif world.state.paused:  # it went in circles
+            world.take(ResumeCame)
         else:
             break
     assert world.state.turn is None, "a turn is open for ever"
