@@ -27,6 +27,10 @@ ATTENTION = {"blocked": 0, "failed": 1, "done": 2, "working": 3, "starting": 4}
 """Which state of its agents a session shows: the one that needs a person most."""
 
 
+GRAVITY = {"execute": 0, "write": 1, "read": 2, "note": 3}
+"""In which order the inbox is listed: what cannot be undone comes first."""
+
+
 def request(method: str, params: Data, timeout_s: float | None = 30.0) -> Data:
     """One request to the daemon, which is started when there is none."""
     return quick.request(find(), method, params, start=True, timeout_s=timeout_s)
@@ -170,7 +174,7 @@ def inbox(as_json: bool = False) -> int:
         for agent in session["agents"]
         for call in agent["pending"]
     ]
-    waiting.sort(key=lambda pair: pair[1]["position"])
+    waiting.sort(key=lambda pair: (GRAVITY.get(pair[1]["action"], 0), pair[1]["position"]))
     if as_json:
         output.say_json([call_json(session, call) for session, call in waiting])
         return 0
