@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from msgspec.structs import replace
 
 from mato.config.budget import Budget, Reached, reached, total
+from mato.daemon.log import logger
 from mato.daemon.roster import Roster
 from mato_sessions.catalog import AgentSummary
 from mato_sessions.clock import Clock
+from mato_sessions.errors import ConfigError
 from mato_sessions.spending import Spent, day_of
 
 
@@ -23,12 +25,11 @@ class Budgets:
         self._budget = Budget()
 
     async def refresh(self) -> None:
-        """Take in what the config says now.
-
-        Raises:
-            ConfigError: it is damaged.
-        """
-        self._budget = await self._read()
+        """Take in what the config says now; while it is damaged, what it said before holds."""
+        try:
+            self._budget = await self._read()
+        except ConfigError as error:
+            logger.warning("the budgets stay as they were: %s", error)
 
     def reached(self, agent: str) -> Reached | None:
         """The budget that keeps this agent from going on."""
