@@ -129,7 +129,7 @@ def _last_words(error: BaseException, paths: Paths, starter: _Starter) -> int:
 
 async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -> None:
     clock = SystemClock()
-    redactor = Redactor()
+    redactor = Redactor(rules=True)
     stopping = Stopping()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

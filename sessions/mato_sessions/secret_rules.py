@@ -1,0 +1,142 @@
+"""What secrets look like that nobody told Mato of: one expression over the formats of known tokens.
+
+Each rule begins with a literal and, private keys aside, ends in the same line and within `LONGEST`
+characters, so a stream knows what it has to hold back. A rule's name is what stands in its place.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+LONGEST = 4096
+"""No match of a rule other than a private key is longer, in characters."""
+
+_FREE = r"(?<![A-Za-z0-9_])"
+_NAME = r"(?:api_?key|apikey|access_?key|secret|token|passw(?:or)?d|passphrase|credential)"
+_OPAQUE = r"(?=[\w+/.~-]{0,60}[0-9])(?=[\w+/.~-]{0,60}[A-Za-z])[A-Za-z0-9+/_.~-]{16,512}={0,2}"
+
+RULES: tuple[tuple[str, str], ...] = (
+    ("aws key", _FREE + r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Z0-9])"),
+    ("google key", _FREE + r"AIza[\w-]{35}"),
+    ("google token", _FREE + r"(?:ya29\.[\w-]{20,1000}|GOCSPX-[\w-]{28})"),
+    ("github token", _FREE + r"(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{60,255})"),
+    ("gitlab token", _FREE + r"gl(?:pat|ptt|dt|rt|cbt|ft|soat|agent|imt|oas)-[\w.-]{20,300}"),
+    ("slack token", _FREE + r"xox[abeoprs]-[A-Za-z0-9-]{10,250}|xapp-\d-[A-Za-z0-9-]{10,250}"),
+    ("slack webhook", r"hooks\.slack\.com/(?:services|workflows)/[\w/+]{20,100}"),
+    ("stripe key", _FREE + r"(?:[sr]k_(?:live|test|prod)_|whsec_)[A-Za-z0-9]{10,255}"),
+    ("anthropic key", _FREE + r"sk-ant-[\w-]{20,255}"),
+    ("openai key", _FREE + r"sk-(?:proj-|svcacct-|admin-|or-v1-)?(?=[\w-]{0,60}\d)[\w-]{20,255}"),
+    ("hugging face token", _FREE + r"(?:hf_|api_org_)[A-Za-z0-9]{34}"),
+    ("model key", _FREE + r"(?:gsk_|xai-|pplx-|r8_|tgp_v1_|fw_)[\w-]{22,255}"),
+    ("npm token", _FREE + r"npm_[A-Za-z0-9]{36}"),
+    ("package token", _FREE + r"(?:pypi-AgE[\w-]{50,1000}|rubygems_[a-f0-9]{48}|"
+     r"dckr_pat_[\w-]{27})"),
+    ("sendgrid key", _FREE + r"SG\.[\w-]{16,32}\.[\w-]{32,64}"),
+    ("digitalocean token", _FREE + r"do[opr]_v1_[a-f0-9]{64}"),
+    ("shopify token", _FREE + r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+    ("vault token", _FREE + r"hv[sbr]\.[\w-]{24,300}"),
+    ("terraform token", r"(?<=[A-Za-z0-9]{14})\.atlasv1\.[\w=-]{60,70}"),
+    ("service token", _FREE + r"(?:dop_v1_|lin_api_|glsa_|glc_|dapi|PMAK-|NRAK-|sntrys_|sntryu_|"
+     r"secret_|ntn_|figd_|EAAA|sq0[a-z]{3}-|shippo_live_|pul-|dp\.pt\.|rdme_|AGE-SECRET-KEY-1|"
+     r"ATATT3|ATCTT3|CFPAT-|key-|tfp_|eyJrIjoi|phc_|phx_|fio-u-|fo1_)(?=[\w-]{0,40}\d)[\w=+/-]{27,300}"),
+    ("json web token", _FREE + r"eyJ[\w-]{8,600}\.eyJ[\w-]{8,700}\.[\w-]{8,700}"),
+    ("telegram token", r"(?<=\d{8}):AA[\w-]{32,33}"),
+    ("password in url", r"(?<=://)[^\s:/@'\"<>{}$]{0,100}:[^\s/@'\"<>{}$]{3,200}(?=@[\w.\[-])"),
+    ("bearer token", r"\b[Bb]earer[ ]{1,4}" + _OPAQUE),
+    ("connection key", r"(?:AccountKey|SharedAccessKey|SharedAccessSignature)=[\w+/%=]{20,200}"),
+    ("secret", rf"(?i:{_NAME})[\w-]{{0,20}}[\"']?[ \t]{{0,4}}(?::|=|:=|=>)[ \t]{{0,4}}"
+     rf"[\"']?{_OPAQUE}(?![(\w.\[])"),
+)  # fmt: skip
+"""Name and expression, the more particular first."""
+
+_BODY = r"(?:(?!-----END)[A-Za-z0-9+/=\s\\:,.\"-])*"
+HEADER = "-----BEGIN PRIVATE KEY-----"
+PRIVATE_KEY = (
+    rf"-----BEGIN [A-Z0-9 ]{{0,40}}PRIVATE KEY[A-Z ]{{0,8}}-----{_BODY}"
+    r"(?:-----END[A-Z0-9 ]{0,50}-----)?"
+)
+
+_LITERALS = tuple(
+    """
+    akia asia abia acca aiza ya29. gocspx- ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- glptt-
+    gldt- glrt- glcbt- glft- glsoat- glagent- glimt- gloas- xoxa- xoxb- xoxe- xoxo- xoxp- xoxr-
+    xoxs- xapp- hooks.slack.com sk_live_ sk_test_ sk_prod_ rk_live_ rk_test_ rk_prod_ whsec_ sk-
+    hf_ api_org_ gsk_ xai- pplx- r8_ tgp_v1_ fw_ npm_ pypi- rubygems_ dckr_pat_ sg. doo_v1_
+    dop_v1_ dor_v1_ shpat_ shpca_ shppa_ shpss_ hvs. hvb. hvr. .atlasv1 lin_api_ glsa_ glc_ dapi
+    pmak- nrak- sntrys_ sntryu_ secret ntn_ figd_ eaaa sq0 shippo_live_ pul- dp.pt. rdme_
+    age-secret-key atatt3 atctt3 cfpat- key- tfp_ phc_ phx_ fio-u- fo1_ eyj :aa :// bearer
+    accountkey sharedaccess -----begin apikey api_key accesskey access_key token passwd password
+    passphrase credential
+    """.split()  # noqa: SIM905 - a table is read more easily as words
+)
+"""What every match begins with, in small letters: without one of them no rule is tried."""
+
+_PARTS = frozenset(literal[:n] for literal in _LITERALS for n in range(1, len(literal)))
+_LONGEST_PART = max(map(len, _PARTS))
+_RULE = re.compile(
+    f"(?P<r0>{PRIVATE_KEY})" + "".join(f"|(?P<r{n}>{rule})" for n, (_, rule) in enumerate(RULES, 1))
+)
+_NAMES = ("private key", *(name for name, _ in RULES))
+_SPACED = re.compile(
+    rf"(?:(?i:{_NAME}|bearer)\S{{0,26}}[ \t]{{0,4}}\S{{0,4}}[ \t]{{0,4}}\S*"
+    r"|-----BEGIN[A-Z0-9 ]{0,60}-{0,5})\Z"
+)
+_CLOSING = re.compile(r"(?:-----END[A-Z0-9 ]{0,50}-{0,4})?\Z")
+_CLOSED = re.compile(r"-----END[A-Z0-9 ]{0,50}-----\Z")
+_VALUE = re.compile(r"[A-Za-z0-9+/_.~-]{16,512}={0,2}\Z")
+_SHORTEST = 15
+_BITS = 3.2
+"""Entropy per character from which an assigned value is taken for a secret."""
+
+
+def may_hold(text: str) -> bool:
+    """Whether any rule can match in `text`; fast."""
+    # All but these is one word, and ordinary words are shorter: most texts are done with here.
+    is_spaced = "://" in text or "-----BEGIN" in text
+    if not is_spaced and max(map(len, text.split()), default=0) < _SHORTEST:
+        return False
+    small = text.lower()
+    return any(literal in small for literal in _LITERALS)
+
+
+def matches(text: str, start: int = 0) -> Iterator[tuple[int, int, str]]:
+    """Start, end and kind of each secret from `start` on, ascending; what is before is context."""
+    for match in _RULE.finditer(text, start):
+        kind = _NAMES[int((match.lastgroup or "r0")[1:])]
+        begin, end = match.span()
+        if kind == "secret":
+            value = _VALUE.search(match.group())
+            if value is None or _entropy(value.group()) < _BITS:
+                continue
+            begin += value.start()
+        yield begin, end, kind
+
+
+def is_open(text: str, end: int) -> bool:
+    """Whether a private key that was matched up to `end` may go on after `text`."""
+    return not _CLOSED.search(text, 0, end) and _CLOSING.match(text, end) is not None
+
+
+def undecided(text: str, start: int) -> int:
+    """Where an end of `text` starts that more text may turn into a secret; its length if none."""
+    start = max(start, len(text) - LONGEST)
+    word = len(text)
+    while word > start and not text[word - 1].isspace():
+        word -= 1
+    small = text[word:].lower()
+    found = [at for literal in _LITERALS if (at := small.find(literal)) >= 0]
+    cut = word + min(found) if found else len(text)
+    for size in range(min(_LONGEST_PART, len(text) - start), 0, -1):
+        if text[-size:].lower() in _PARTS:
+            cut = min(cut, len(text) - size)
+            break
+    spaced = _SPACED.search(text, start)
+    return min(cut, spaced.start()) if spaced else cut
+
+
+def _entropy(value: str) -> float:
+    total = len(value)
+    return -sum(n / total * math.log2(n / total) for n in Counter(value).values())
