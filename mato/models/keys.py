@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 DEFAULTS: tuple[tuple[str, str], ...] = (
     ("ANTHROPIC_API_KEY", "anthropic/claude-sonnet-5-5"),
@@ -56,6 +56,18 @@ def without_keys(env: Mapping[str, str]) -> dict[str, str]:
         name: value
         for name, value in env.items()
         if name not in VARIABLES and not name.endswith("_API_KEY")
+    }
+
+
+_BASICS = frozenset({"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"})
+
+
+def for_tools(env: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """The variables of `env` that commands get: the basic ones and those named, never a key."""
+    return {
+        name: value
+        for name, value in without_keys(env).items()
+        if name in _BASICS or name in names or name.startswith("LC_")
     }
 
 

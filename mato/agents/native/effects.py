@@ -36,7 +36,7 @@ from mato.agents.native.steps import (
 )
 from mato.agents.native.streams import Streams
 from mato.models.base import Message, ModelRequest
-from mato.models.keys import keys, secrets
+from mato.models.keys import for_tools, keys, secrets
 from mato.models.sources import Models
 from mato.tools.base import Registry, Tool, ToolError
 from mato.tools.workspace import Workspace
@@ -64,6 +64,8 @@ class Means(msgspec.Struct, frozen=True):
     ids: Ids
     env: Callable[[], Mapping[str, str]]
     redactor: Redactor
+    env_names: tuple[str, ...]
+    """The variables that commands get, besides those that every command needs."""
 
     def environment(self) -> Mapping[str, str]:
         """The agent's environment now; its keys are kept out of everything from here on."""
@@ -226,7 +228,7 @@ class Effects:
             command.attempt,
             turn,
             around.workspace,
-            around.environment(),
+            for_tools(around.environment(), around.env_names),
             self._streams,
         )
         raw = self._raw.get(command.call, command.arguments)

@@ -12,7 +12,6 @@ import msgspec
 from mato.agents.base import Sink
 from mato.agents.native.steps import Inspected, LookAtWorld
 from mato.agents.native.streams import Streams
-from mato.models.keys import without_keys
 from mato.tools.base import Probing, Registry, Tool, ToolError, ToolResult
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
@@ -75,8 +74,7 @@ class Around:
         self._call = call
         self._turn = turn
         self._workspace = workspace
-        # A command of the model's has no business with the keys that Mato asks models with.
-        self._env = without_keys(env)
+        self._env = dict(env)
         self._sink: Sink = streams.sink
         self._output = streams.open("output", f"{call}/{attempt}/output", turn, attempt, call)
 

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from mato.models import retry
 from mato.models.base import RETRIED, ModelChoice
 from mato.models.choice import EMBEDDED, choose
-from mato.models.keys import DEFAULTS, VARIABLES, key_variable, keys, secrets, without_keys
+from mato.models.keys import (
+    DEFAULTS,
+    VARIABLES,
+    for_tools,
+    key_variable,
+    keys,
+    secrets,
+    without_keys,
+)
 from mato_sessions.errors import UsageError
 
 KEYS = {"GEMINI_API_KEY": "g", "OPENAI_API_KEY": "o", "PATH": "/bin"}
@@ -84,6 +92,11 @@ def test_keys_go_to_models_and_not_to_commands() -> None:
     }
     assert set(secrets(env)) == {"o", "g", "h"}
     assert without_keys(env) == {"PATH": "/bin"}
+
+
+def test_commands_get_only_named_variables_and_never_a_key() -> None:
+    env = {**KEYS, "LC_TIME": "C", "DATABASE_URL": "d", "GOPATH": "g", "HF_TOKEN": "h"}
+    assert for_tools(env, ("GOPATH", "HF_TOKEN")) == {"PATH": "/bin", "LC_TIME": "C", "GOPATH": "g"}
 
 
 @given(
