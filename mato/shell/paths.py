@@ -1,0 +1,35 @@
+"""What the letters of a path say: outside, secret, or able to make programs run."""
+
+from __future__ import annotations
+
+import re
+
+_SECRET = re.compile(
+    r"(?:\.env(?:rc|\..*)?|\.netrc|\.npmrc|\.pypirc|\.pgpass|\.htpasswd|\.git-credentials"
+    r"|\.(?:ssh|aws|gnupg|kube|docker|azure)|id_(?:rsa|dsa|ecdsa|ed25519).*"
+    r"|.*\.(?:pem|key|p12|pfx|kdbx|keystore|jks)|.*(?:credential|secret|passwd|password).*|shadow)",
+    re.IGNORECASE,
+)
+_EXAMPLE = re.compile(r".*\.(?:example|sample|template|dist|py|ts|js|rs|go|md)$", re.IGNORECASE)
+_PROTECTED = frozenset((
+    ".git", ".envrc", ".mcp.json", ".vscode", ".idea", ".claude", ".cursor", ".codex", ".mato",
+    ".bashrc", ".profile", ".gitmodules", ".gitattributes",
+))  # fmt: skip
+
+
+def secret(path: str) -> bool:
+    """Whether a path has a name that secrets are kept under."""
+    return any(
+        _SECRET.fullmatch(part) is not None and _EXAMPLE.match(part) is None
+        for part in path.split("/")
+    )
+
+
+def outside(path: str) -> bool:
+    """Whether a path can leave the folder it starts in, as far as its letters say."""
+    return path.startswith(("/", "~")) or ".." in path.split("/")
+
+
+def protected(path: str) -> bool:
+    """Whether a file of that name can make programs run."""
+    return any(part.lower() in _PROTECTED for part in path.split("/"))
