@@ -8,6 +8,7 @@ from typing import assert_never
 from mato.agents.base import Agent, Sink, TakeUp
 from mato.agents.native.runtime import NativeAgent
 from mato.models.sources import Models
+from mato.permissions.desk import Policy
 from mato.tools.base import Registry
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
@@ -31,6 +32,7 @@ def build(
     trusted_instructions: str = "",
     history: Sequence[Event] = (),
     take_up: TakeUp | None = None,
+    policy: Policy | None = None,
 ) -> Agent:
     """An agent that is not running yet: call its `run` as a branch of a TaskGroup.
 
@@ -53,6 +55,7 @@ def build(
                 trusted_instructions,
                 history,
                 take_up,
+                policy,
             )
         case _:
             assert_never(kind)

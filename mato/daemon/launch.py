@@ -23,6 +23,9 @@ from mato.models.base import ModelChoice
 from mato.models.choice import choose
 from mato.models.keys import key_variable, secrets
 from mato.models.sources import Sources
+from mato.permissions.desk import Policy
+from mato.permissions.reading import rules
+from mato.permissions.taint import Taint
 from mato.processes import ChildRecords
 from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
 from mato.tools.disk import on_disk
@@ -198,7 +201,13 @@ class Launcher:
         workspace = await on_disk(Workspace, Path(spec.cwd))
         try:
             # Asked anew for each agent; one that goes on keeps the system prompt of its journal.
-            _, files = await on_disk(self._trusted, workspace.root)
+            trusted, files = await on_disk(self._trusted, workspace.root)
+            policy = Policy(
+                await on_disk(rules, self._paths, Path(spec.cwd)),
+                agent=spawned.name,
+                session=sink.session,
+                seen=Taint(untrusted=not trusted),
+            )
             agent = factory.build(
                 spawned.agent_kind,
                 spec,
@@ -214,6 +223,7 @@ class Launcher:
                 _instructions(files),
                 history,
                 take_up,
+                policy,
             )
         except BaseException:
             workspace.close()

@@ -1,4 +1,8 @@
-"""Decides by the session's mode what a tool may do; pure, and defined for every pair."""
+"""Decides what a call may do; pure, and defined for everything that can be asked.
+
+Deny is stronger than the kill switch, that than two taints with a way out, that than ask, and ask
+is stronger than allow. What nothing speaks about asks.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ from typing import Literal, assert_never
 
 import msgspec
 
+from mato.shell import Kind
 from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
 
 Effect = Literal["allow", "ask", "deny"]
+Tier = Literal["full", "partial", "none"]
+"""How well the sandbox holds a command: see `mato doctor`."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -18,25 +25,71 @@ class Decision(msgspec.Struct, frozen=True):
     effect: Effect
     rule: str
     """For people: ``mode ask: reads run``."""
+    remembered: bool = True
+    """Whether a person's answer may count for later calls too."""
 
 
-def decide(mode: Mode, action: Action) -> Decision:
-    """What `mode` says about `action`."""
-    effect = _effect(mode, action)
-    match effect:
-        case "allow":
-            verb = "run"
-        case "ask":
-            verb = "ask"
-        case "deny":
-            verb = "are denied"
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a decision depends on; every combination has one answer."""
+
+    mode: Mode
+    action: Action
+    tier: Tier = "none"
+    command: Kind = "unknown"
+    """Of an `execute`: what its line does at most."""
+    rule: Effect | None = None
+    """The strongest effect of the rules that match; None: none does."""
+    granted: bool = False
+    """Whether a person has allowed it beforehand."""
+    private: bool = False
+    """Whether the agent has seen what must not leave."""
+    untrusted: bool = False
+    """Whether the agent has seen what strangers wrote."""
+    killed: bool = False
+    """Whether a person has stopped everything."""
+
+
+def decide(question: Question) -> Decision:
+    """What is to happen with a call."""
+    mode = question.mode
+    by_mode = _by_mode(question)
+    if question.rule == "deny":
+        return Decision("deny", "a rule denies it")
+    if by_mode == "deny":
+        return Decision("deny", f"mode {mode}: {_things(question)} are denied")
+    if question.killed:
+        return Decision("deny", "everything has been stopped")
+    if question.private and question.untrusted and leaves(question):
+        says = "it can carry private data away, and strangers' text has been read"
+        return Decision("ask", says, remembered=False)
+    if question.granted:
+        return Decision("allow", "granted before")
+    if question.rule == "ask":
+        return Decision("ask", "a rule asks")
+    if by_mode == "ask" and question.rule == "allow":
+        return Decision("allow", "a rule allows it")
+    verb = "run" if by_mode == "allow" else "ask"
+    return Decision(by_mode, f"mode {mode}: {_things(question)} {verb}")
+
+
+def leaves(question: Question) -> bool:
+    """Whether the call may carry data out of this machine."""
+    if question.action != "execute":
+        return False
+    match question.command:
+        case "read" | "write":
+            return False
+        case "project":
+            return question.tier != "full"  # in there nothing has a network
+        case "out" | "unknown":
+            return True
         case _:
-            assert_never(effect)
-    return Decision(effect, f"mode {mode}: {_things(action)} {verb}")
+            assert_never(question.command)
 
 
-def _effect(mode: Mode, action: Action) -> Effect:
-    match action:
+def _by_mode(question: Question) -> Effect:
+    mode = question.mode
+    match question.action:
         case "note" | "read":
             return "allow"
         case "write":
@@ -53,18 +106,25 @@ def _effect(mode: Mode, action: Action) -> Effect:
             match mode:
                 case "read":
                     return "deny"
-                case "ask" | "edit":
-                    return "ask"
+                case "ask":
+                    return "allow" if _held(question, "read") else "ask"
+                case "edit":
+                    return "allow" if _held(question, "read", "write") else "ask"
                 case "full":
                     return "allow"
                 case _:
                     assert_never(mode)
         case _:
-            assert_never(action)
+            assert_never(question.action)
 
 
-def _things(action: Action) -> str:
-    match action:
+def _held(question: Question, *kinds: Kind) -> bool:
+    """Whether the command is of one of the kinds, and the sandbox bounds what the judge missed."""
+    return question.tier == "full" and question.command in kinds
+
+
+def _things(question: Question) -> str:
+    match question.action:
         case "note":
             return "notes"
         case "read":
@@ -72,6 +132,17 @@ def _things(action: Action) -> str:
         case "write":
             return "writes"
         case "execute":
+            if question.mode in ("ask", "edit") and question.tier == "full":
+                return _COMMANDS[question.command]
             return "commands"
         case _:
-            assert_never(action)
+            assert_never(question.action)
+
+
+_COMMANDS: dict[Kind, str] = {
+    "read": "commands that only look",
+    "write": "commands that change files",
+    "project": "commands of the project",
+    "out": "commands that can carry data away",
+    "unknown": "commands that are not understood",
+}

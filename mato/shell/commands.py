@@ -179,7 +179,7 @@ _FIND_VALUED = frozenset((
     "-size",
 ))  # fmt: skip
 _VERSIONED = each("git python python3 node gcc make bash rg uv pip")
-_NETWORK = each(
+NETWORK = each(
     "curl wget ssh scp sftp rsync nc ncat netcat socat telnet ftp tftp nslookup dig "
     "host ping traceroute whois mail mailx sendmail mutt gh glab hub aws gcloud az "
     "kubectl helm docker podman xclip xsel pbcopy wl-copy clip clip.exe open xdg-open "
@@ -204,7 +204,7 @@ _OUT_WORDS: dict[str, frozenset[str]] = {
 
 def _out(argv: tuple[str, ...]) -> bool:
     words = _OUT_WORDS.get(argv[0], frozenset())
-    return argv[0] in _NETWORK or any(word in words for word in argv[1:2])
+    return argv[0] in NETWORK or any(word in words for word in argv[1:2])
 
 
 _HEADS = each(

@@ -11,6 +11,7 @@ from mato.agents.native.requests import ask_next
 from mato.agents.native.state import CallStatus, OpenCall
 from mato.agents.native.stepping import Step
 from mato.agents.native.steps import AskPerson
+from mato.permissions.taint import taint
 from mato_sessions.events import Body, PermissionAnswered, ToolFailed, ToolStarted
 from mato_sessions.events.model import Call
 
@@ -69,7 +70,11 @@ def _conflict(one: OpenCall, other: OpenCall) -> bool:
 
 
 def _decide(work: Step, call: OpenCall) -> list[Body]:
-    decision = work.setup.decide(work.state.mode, call.action)
+    # Calls of one answer start together: what any of them may see marks the others.
+    marks = work.state.taint
+    for each in work.turn.calls:
+        marks |= taint(each.proposed.arguments)
+    decision = work.setup.decide(work.state.mode, call.action, call.resource, marks)
     if decision.effect == "ask":
         work.mark_call(call.call, "asking")
         work.command(AskPerson(call.call, call.proposed.name, call.arguments))

@@ -38,7 +38,7 @@ from mato.agents.native.streams import Streams
 from mato.agents.native.waiters import ENDED, Waiters, check_answer
 from mato.models.base import Message, ModelChoice
 from mato.models.sources import Models
-from mato.permissions.policy import decide
+from mato.permissions.desk import Policy
 from mato.tools.base import Registry
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
@@ -93,7 +93,9 @@ class NativeAgent:
         trusted_instructions: str = "",
         history: Sequence[Event] = (),
         take_up: TakeUp | None = None,
+        policy: Policy | None = None,
     ) -> None:
+        self._policy = policy or Policy()
         self._take_up = take_up or TakeUp()
         self._checkpoints: dict[str, FileCheckpointed] = {}
         self._sink = sink
@@ -219,7 +221,7 @@ class NativeAgent:
             parameters=head.parameters,
             limits=self._limits,
             inspect=lambda call: tooling.inspect(means.registry, call),
-            decide=decide,
+            decide=self._policy.decide,
         )
         await self._take(setup, effects, Begin(self._now, self._take_up))
         await self._take(setup, effects, Ready(self._now))

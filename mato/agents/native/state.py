@@ -16,6 +16,7 @@ from mato.agents.native import loops
 from mato.agents.native.conversation import Thread
 from mato.agents.native.steps import Ending
 from mato.models.base import ModelChoice
+from mato.permissions.taint import Taint, taint
 from mato_sessions.events import (
     AgentExited,
     AgentReconfigured,
@@ -159,6 +160,8 @@ class State(msgspec.Struct, frozen=True):
     queue: tuple[Queued, ...] = ()
     claimed: str = ""
     """Mark: the turn whose `turn.prompted` is on the way to the journal."""
+    taint: Taint = Taint()
+    """What the started calls have marked the agent with."""
     doomed: Ending | None = None
     """Mark: the claimed turn is to end as soon as it has started."""
     recorded: AgentState | None = None
@@ -221,6 +224,8 @@ def fold(state: State, event: Event) -> State:
             return replace(state, turn=None)
         case _ if state.turn is not None and state.turn.turn == event.turn:
             turn = state.turn if state.live else _aged(state.turn, event)
+            if isinstance(event.body, ToolStarted) and (found := turn.open(event.body.call)):
+                state = replace(state, taint=state.taint | taint(found.proposed.arguments))
             return replace(state, turn=_fold_turn(turn, event.body))
         case _:
             return state

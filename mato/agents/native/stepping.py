@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from mato.agents.native.state import CallStatus, State, Turn
 from mato.agents.native.steps import Command, Inspected, Record, SetAlarm
 from mato.permissions.policy import Decision
+from mato.permissions.taint import Taint
 from mato_sessions.events import AgentStateChanged, BlobRef, Body
 from mato_sessions.events.agent import AgentState, Limits
 from mato_sessions.events.model import Call
@@ -27,8 +28,8 @@ class Setup(msgspec.Struct, frozen=True):
     limits: Limits
     inspect: Callable[[Call], Inspected]
     """What a call is."""
-    decide: Callable[[Mode, Action], Decision]
-    """What a mode says to an action."""
+    decide: Callable[[Mode, Action, str, Taint], Decision]
+    """What mode, rules and taints say to an action on a resource."""
 
 
 class Step:

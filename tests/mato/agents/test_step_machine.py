@@ -52,7 +52,7 @@ from mato.agents.native.steps import (
     WorkGone,
 )
 from mato.models.base import ModelChoice, Usage
-from mato.permissions.policy import decide
+from mato.permissions.desk import Policy
 from mato_sessions.events import (
     BlobRef,
     Body,
@@ -97,7 +97,7 @@ class World:
     """A runtime without time: commands wait until a test lets them happen."""
 
     def __init__(self, limits: Limits | None = None, mode: Any = "full") -> None:
-        self.setup = Setup(REF, REF, {}, limits or Limits(), inspect, decide)
+        self.setup = Setup(REF, REF, {}, limits or Limits(), inspect, Policy().decide)
         self.state = State(ModelChoice("m"), mode)
         self.events: list[Event] = []
         self.line: list[Command] = []

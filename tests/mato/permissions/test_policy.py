@@ -1,12 +1,16 @@
-"""The policy over its whole domain."""
+"""The policy over its whole domain, and a planted fault that the same properties find."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
-from mato.permissions.policy import Effect, decide
+from mato.permissions.policy import Decision, Effect, Question, Tier, decide, leaves
+from mato.shell import Kind
 from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
 
@@ -16,12 +20,94 @@ TABLE: dict[Mode, dict[Action, Effect]] = {
     "edit": {"note": "allow", "read": "allow", "write": "allow", "execute": "ask"},
     "full": {"note": "allow", "read": "allow", "write": "allow", "execute": "allow"},
 }
+FREEDOM: dict[Effect, int] = {"deny": 0, "ask": 1, "allow": 2}
+BOTH = (False, True)
+DOMAIN = [
+    Question(
+        mode=mode,
+        action=action,
+        tier=tier,
+        command=command,
+        rule=rule,
+        granted=granted,
+        private=private,
+        untrusted=untrusted,
+        killed=killed,
+    )
+    for mode, action, tier, command, rule, granted, private, untrusted, killed in itertools.product(
+        get_args(Mode),
+        get_args(Action),
+        get_args(Tier),
+        get_args(Kind),
+        (None, *get_args(Effect)),
+        BOTH,
+        BOTH,
+        BOTH,
+        BOTH,
+    )
+]
 
 
-def test_the_table_has_every_mode_and_every_action():
+def violations(judge: Callable[[Question], Decision]) -> list[str]:
+    """The promises of the policy, held against each question there is."""
+    found: list[str] = []
+
+    def promise(holds: bool, what: str, question: Question) -> None:
+        if not holds:
+            found.append(f"{what}: {question}")
+
+    for question in DOMAIN:
+        decision = judge(question)
+        effect = decision.effect
+        if question.rule == "deny":
+            promise(effect == "deny", "a rule that denies is final", question)
+        if question.killed:
+            promise(effect == "deny", "after a kill nothing runs", question)
+        if question.private and question.untrusted and leaves(question):
+            promise(effect != "allow", "two taints and a way out ask", question)
+            promise(effect == "deny" or not decision.remembered, "and are not kept", question)
+        if question.rule == "ask" and not question.granted:
+            promise(effect != "allow", "a rule that asks is stronger than allow", question)
+        if TABLE[question.mode][question.action] == "deny":
+            promise(effect == "deny", "what the mode denies stays denied", question)
+        if not question.granted and question.rule is None and question.tier != "full":
+            free = FREEDOM[effect] <= FREEDOM[TABLE[question.mode][question.action]]
+            promise(free, "without the sandbox no mode is freer than its table", question)
+        for stricter in (
+            replace(question, killed=True),
+            replace(question, private=True, untrusted=True),
+            replace(question, tier="none"),
+            replace(question, rule="deny"),
+        ):
+            free = FREEDOM[judge(stricter).effect] <= FREEDOM[effect]
+            promise(free, "more danger never frees", question)
+    return found
+
+
+def test_the_domain_is_whole():
+    assert len(DOMAIN) == 4 * 4 * 3 * 5 * 4 * 16
     assert set(TABLE) == set(get_args(Mode))
     for row in TABLE.values():
         assert set(row) == set(get_args(Action))
+
+
+def test_no_question_breaks_a_promise():
+    assert violations(decide) == []
+
+
+def _forgets_taints_of_grants(question: Question) -> Decision:
+    if question.granted and question.rule != "deny" and not question.killed:
+        return Decision("allow", "granted")
+    return decide(question)
+
+
+def _lets_rules_beat_the_mode(question: Question) -> Decision:
+    return Decision("allow", "rule") if question.rule == "allow" else decide(question)
+
+
+@pytest.mark.parametrize("broken", [_forgets_taints_of_grants, _lets_rules_beat_the_mode])
+def test_a_planted_fault_is_found(broken: Callable[[Question], Decision]):
+    assert violations(broken)
 
 
 @pytest.mark.parametrize(
@@ -31,14 +117,13 @@ def test_the_table_has_every_mode_and_every_action():
 def test_every_mode_decides_every_action_as_the_table_says(
     mode: Mode, action: Action, effect: Effect
 ):
-    decision = decide(mode, action)
+    decision = decide(Question(mode=mode, action=action))
     assert decision.effect == effect
     assert decision.rule.startswith(f"mode {mode}: ")
 
 
 def test_no_action_is_freer_in_a_stricter_mode():
-    rank = {"deny": 0, "ask": 1, "allow": 2}
     modes: list[Mode] = ["read", "ask", "edit", "full"]
-    for action in get_args(Action):
-        ranks = [rank[decide(mode, action).effect] for mode in modes]
-        assert ranks == sorted(ranks)
+    for question in DOMAIN:
+        ranks = [FREEDOM[decide(replace(question, mode=mode)).effect] for mode in modes]
+        assert ranks == sorted(ranks), question
