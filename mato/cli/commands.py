@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mato.cli import daemon_commands, records, undoing
+from mato.cli import daemon_commands, policy, records, undoing
 from mato_sessions.errors import UnknownName, UsageError
 
 HELP = """
@@ -32,6 +32,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(daemon_commands.app, name="daemon")
+app.add_typer(policy.app, name="policy")
+GROUPS = ("daemon", "policy")
+"""Commands with commands of their own."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Target = Annotated[str, typer.Argument(metavar="S[:AGENT]", help="A session, or an agent in it.")]
@@ -64,7 +67,7 @@ def run(argv: list[str]) -> int:
         if command.callback
     ]
     first = argv[0] if argv else ""
-    if not argv or (not first.startswith("-") and first not in [*known, "daemon"]):
+    if not argv or (not first.startswith("-") and first not in [*known, *GROUPS]):
         return _open_path(argv, known)
     if first == "--version":
         return _version()
@@ -74,7 +77,7 @@ def run(argv: list[str]) -> int:
         from mato.cli.output import note
 
         said = " ".join(error.format_message().replace("Value error, ", "").split())
-        about = f"mato {first}" if first in [*known, "daemon"] else "mato"
+        about = f"mato {first}" if first in [*known, *GROUPS] else "mato"
         note(f"mato: {said} (`{about} --help` shows how)")
         return 2
     except (typer.Abort, EOFError):
@@ -93,7 +96,7 @@ def _open_path(argv: list[str], known: list[str]) -> int:
     if len(argv) > 1 or (argv and not Path(argv[0]).is_dir()):
         import difflib
 
-        near = difflib.get_close_matches(argv[0], [*known, "daemon", "demo"], n=1)
+        near = difflib.get_close_matches(argv[0], [*known, *GROUPS, "demo"], n=1)
         hint = f"did you mean `mato {near[0]}`?" if near else "`mato --help` lists the commands"
         raise UnknownName(f"there is no command and no folder {argv[0]!r}; {hint}")
     return starting.open_path(argv[0] if argv else ".")

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from mato.permissions.policy import Effect
 from mato.shell import Verdict, judge
+from mato.shell.commands import classify
 from mato_sessions.events.permission import Action
 
 _STRENGTH: dict[Effect, int] = {"allow": 0, "ask": 1, "deny": 2}
@@ -61,44 +62,56 @@ def strongest(rules: Sequence[Rule], subject: Subject) -> Rule | None:
     A command that is not understood may hide what any rule against commands is about (`env git
     push`, a quoted name): where such a rule does not match, it asks.
     """
-    found: Rule | None = None
     verdict = judge(subject.resource) if subject.action == "execute" else None
-    for rule in rules:
-        if rule.action not in ("*", subject.action):
-            continue
-        if not (_like(rule.agent, subject.agent) and _like(rule.session, subject.session)):
-            continue
-        applied = rule if _matches(rule, subject.resource, verdict) else None
-        hidden = verdict is not None and verdict.kind == "unknown" and rule.action == "execute"
-        if applied is None and hidden and rule.effect != "allow":
-            applied = replace(rule, effect="ask")
-        if applied is None:
-            continue
-        if found is None or _STRENGTH[applied.effect] > _STRENGTH[found.effect]:
-            found = applied
-    return found
+    applied = [
+        one
+        for rule in rules
+        if _is_for(rule, subject) and (one := _applied(rule, subject.resource, verdict)) is not None
+    ]
+    if verdict is not None:
+        applied += _allowing([rule for rule in rules if _is_for(rule, subject)], verdict)
+    return max(applied, key=lambda rule: _STRENGTH[rule.effect], default=None)
 
 
-def _matches(rule: Rule, resource: str, verdict: Verdict | None) -> bool:
+def _is_for(rule: Rule, subject: Subject) -> bool:
+    return (
+        rule.action in ("*", subject.action)
+        and _like(rule.agent, subject.agent)
+        and _like(rule.session, subject.session)
+    )
+
+
+def _applied(rule: Rule, resource: str, verdict: Verdict | None) -> Rule | None:
+    """What one rule says by itself; that a command is allowed is said by all of them together."""
     if verdict is None:
-        return _like(rule.resource, resource)
-    return _command_matches(rule, resource, verdict)
-
-
-def _command_matches(rule: Rule, line: str, verdict: Verdict) -> bool:
-    """An `allow` has to match every command of a line whose words are certain; others match any.
-
-    A redirection to a file is no part of the words, so an `allow` never covers it.
-    """
-    commands = [shlex.join(command.argv) for command in verdict.commands]
+        return rule if _like(rule.resource, resource) else None
     if rule.effect == "allow":
-        if any(command.reads or command.writes for command in verdict.commands):
-            return False
-        return bool(commands) and all(_like(rule.resource, command) for command in commands)
-    if _like(rule.resource, line) or any(_like(rule.resource, command) for command in commands):
-        return True
-    # Where the words are not certain the command may stand anywhere in the line.
-    return not commands and _like(f"*{rule.resource.strip('*').strip()}*", line)
+        return None
+    words = [shlex.join(command.argv) for command in verdict.commands]
+    if any(_like(rule.resource, text) for text in (resource, *words)):
+        return rule
+    if not words and _like(f"*{rule.resource.strip('*').strip()}*", resource):
+        return rule  # where the words are not certain it may stand anywhere in the line
+    hidden = verdict.kind == "unknown" and rule.action == "execute"
+    return replace(rule, effect="ask") if hidden else None
+
+
+def _allowing(rules: Sequence[Rule], verdict: Verdict) -> list[Rule]:
+    """The rules that allow a line: each of its commands needs one, or only looks.
+
+    A redirection to a file is no part of the words, so no rule covers it.
+    """
+    allowing = [rule for rule in rules if rule.effect == "allow"]
+    found: list[Rule] = []
+    for command in verdict.commands:
+        if command.reads or command.writes:
+            return []
+        words = shlex.join(command.argv)
+        matching = [rule for rule in allowing if _like(rule.resource, words)]
+        if not matching and classify(command).kind != "read":
+            return []
+        found += matching[:1]
+    return found
 
 
 def _like(pattern: str, text: str) -> bool:

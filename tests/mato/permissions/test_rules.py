@@ -38,6 +38,13 @@ def test_an_allowed_command_brings_no_other_with_it(line: str):
     assert strongest([ALLOW_TESTS], Subject("execute", line)) is None
 
 
+def test_each_command_of_a_line_needs_a_rule_or_only_looks():
+    some = [ALLOW_TESTS, Rule("allow", "execute", "make *")]
+    for line in ("pytest -q 2>&1 | tail -n 5", "make lint && pytest"):
+        assert strongest(some, Subject("execute", line)) is not None
+    assert strongest(some, Subject("execute", "make lint && npm test")) is None
+
+
 @pytest.mark.parametrize(
     "line", ["git push", "ls; git push origin", "echo $(git push)", "(git push)"]
 )
@@ -61,10 +68,10 @@ def test_a_rule_is_for_its_agent_and_session():
 
 @given(st.text("ab*", max_size=12), st.text("ab", max_size=12))
 def test_a_star_stands_for_any_text(pattern: str, text: str):
-    reachable = {0}
+    reachable: set[int] = {0}
     for character in pattern:
         if character == "*":
-            reachable = set(range(min(reachable), len(text) + 1)) if reachable else set()
+            reachable = set(range(min(reachable, default=len(text) + 1), len(text) + 1))
         else:
             reachable = {at + 1 for at in reachable if text[at : at + 1] == character}
     found = strongest([Rule("ask", "read", pattern)], Subject("read", text))
