@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-setup: ## prepare the environment, and tmux where missing
+setup: ## prepare the environment, tmux and bubblewrap where missing
 	@$(PYTHON) scripts/bootstrap.py
 
 demo: setup ## three agents at work on a sample project (fetches a small model once)

@@ -1,4 +1,5 @@
-"""Prepares a fresh machine for `make`: a pinned uv in .tools/, the locked environment, tmux.
+"""Prepares a fresh machine for `make`: a pinned uv in .tools/, the locked environment, tmux,
+bubblewrap.
 
 Needs nothing but Python's standard library; not even pip or venv. Safe to run at any time: what is
 there already is left alone.
@@ -59,6 +60,7 @@ def main() -> int:
         uv = provide_uv()
         sync(uv)
         provide_tmux(shutil.which, os.geteuid(), subprocess.run)
+        provide_bubblewrap(shutil.which, os.geteuid(), subprocess.run)
     except CannotSetUp as problem:
         print(f"set-up: {problem}", file=sys.stderr)
         return 1
@@ -201,14 +203,38 @@ def provide_tmux(
         raise CannotSetUp(
             "tmux is missing; run `sudo apt-get install tmux` (or your system's way) and try again"
         )
-    say("installing tmux (apt-get)")
+    if failed := _install("tmux", run):
+        raise CannotSetUp(f"`{failed}` failed; install tmux by hand and try again")
+
+
+def provide_bubblewrap(
+    which: Callable[[str], str | None],
+    user: int,
+    run: Callable[..., subprocess.CompletedProcess[bytes]],
+) -> None:
+    """bubblewrap: installed where that is allowed; without it Mato runs, in a weaker sandbox."""
+    if which("bwrap"):
+        return
+    if user != 0 or not which("apt-get"):
+        say(
+            "bubblewrap is missing, so commands of agents are confined less; `sudo apt-get install "
+            "bubblewrap` (or your system's way) mends that"
+        )
+    elif failed := _install("bubblewrap", run):
+        say(f"`{failed}` failed, so commands of agents are confined less; install it by hand")
+
+
+def _install(package: str, run: Callable[..., subprocess.CompletedProcess[bytes]]) -> str:
+    """ "" where that went well, else the command that failed."""
+    say(f"installing {package} (apt-get)")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "tmux"],
+        ["apt-get", "install", "-qq", "-y", "--no-install-recommends", package],
     ):
         if run(command, env=env, stdout=subprocess.DEVNULL, check=False).returncode:
-            raise CannotSetUp(f"`{' '.join(command)}` failed; install tmux by hand and try again")
+            return " ".join(command)
+    return ""
 
 
 if __name__ == "__main__":

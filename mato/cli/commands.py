@@ -56,6 +56,10 @@ ModeName = Annotated[
     typer.Option("--mode", help="What agents may do without asking (default: ask)."),
 ]
 Folder = Annotated[str, typer.Option("--cwd", metavar="D", help="The workspace (default: here).")]
+Unconfined = Annotated[
+    bool,
+    typer.Option("--unconfined", help="Let commands run by the mode where there is no sandbox."),
+]
 Until = Literal["ended", "starting", "idle", "working", "blocked", "done", "failed", "stopped"]
 
 
@@ -118,13 +122,14 @@ def new(
     base_url: BaseUrl = "",
     mode: ModeName = None,
     cwd: Folder = "",
+    unconfined: Unconfined = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not open it here.")] = False,
     as_json: Json = False,
 ) -> int:
     """Open a session with one or more agents; with a TASK they start to work."""
     from mato.cli import starting
 
-    wish = starting.Wish(task, name, tuple(agent or ()), model, base_url, mode, cwd)
+    wish = starting.Wish(task, name, tuple(agent or ()), model, base_url, mode, cwd, unconfined)
     return starting.new(wish, detach=detach, as_json=as_json)
 
 
@@ -137,6 +142,7 @@ def run_task(
     base_url: BaseUrl = "",
     mode: ModeName = None,
     cwd: Folder = "",
+    unconfined: Unconfined = False,
     as_json: Json = False,
 ) -> int:
     """Run a task without the workspace: stream to stdout, exit by the outcome."""
@@ -144,7 +150,7 @@ def run_task(
 
     if task == "-":
         task = sys.stdin.buffer.read().decode("utf-8", "replace")
-    wish = starting.Wish(task, name, tuple(agent or ()), model, base_url, mode, cwd)
+    wish = starting.Wish(task, name, tuple(agent or ()), model, base_url, mode, cwd, unconfined)
     return headless.run(wish, as_json=as_json)
 
 
@@ -305,8 +311,17 @@ def agents(as_json: Json = False) -> int:
 
 
 @app.command()
-def doctor(as_json: Json = False) -> int:
+def doctor(
+    as_json: Json = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Try to break out of the sandbox, in every way.")
+    ] = False,
+) -> int:
     """Check this machine and say what to do where something is wrong."""
+    if sandbox:
+        from mato.cli import sandboxing
+
+        return sandboxing.run(as_json)
     from mato.cli import doctor as checks
 
     return checks.run(as_json)

@@ -289,6 +289,8 @@ def daemon_status(as_json: bool = False) -> int:
         output.say("`mato daemon restart` brings it up to date")
     output.say(f"journal {status['journal_bytes'] / 1e6:.1f} MB in {status['state']}")
     output.say(f"socket {status['socket']}")
+    if tier := status.get("sandbox"):
+        output.say(f"commands run in the sandbox tier {tier}")
     if paused := status.get("paused"):
         output.say(f"paused: {paused}; free some space, or say `mato resume`")
     return 0

@@ -30,6 +30,7 @@ class Wish(NamedTuple):
     base_url: str = ""
     mode: str | None = None
     cwd: str = ""
+    unconfined: bool = False
 
 
 def open_path(path: str) -> int:
@@ -117,6 +118,8 @@ def create(paths: Paths, wish: Wish) -> Data:
     one: Data = {"model": wish.model, "base_url": wish.base_url}
     if wish.mode:  # of each agent too: what is said here goes before what its profile says
         one["mode"] = wish.mode
+    if wish.unconfined:
+        one["unconfined"] = True
     agents = [{"profile": profile, **one} for profile in wish.profiles or ("",)]
     params: Data = {
         "cwd": cwd,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from mato.config.budget import Budget
@@ -26,6 +28,15 @@ class Screen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the sidebar shows where the terminal is wide enough."""
 
 
+class Sandboxing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[sandbox]"""
+
+    tier: Literal["auto", "full", "partial", "none"] = "none"
+    """What commands run in. ``auto``: the best that this machine offers."""
+    unconfined: bool = True
+    """Whether commands may run by the mode alone where the tier is ``none``; else each asks."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of config.toml."""
 
@@ -39,3 +50,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: Budget = Budget()
     keys: Keys = Keys()
     screen: Screen = Screen()
+    sandbox: Sandboxing = Sandboxing()

@@ -65,7 +65,12 @@ class FrontDesk:
     def welcome(self) -> m.Welcome:
         """The daemon's side of the handshake."""
         return m.Welcome(
-            PROTOCOL, __version__, os.getpid(), self._journal.epoch, self._roster.catalog.position
+            PROTOCOL,
+            __version__,
+            os.getpid(),
+            self._journal.epoch,
+            self._roster.catalog.position,
+            self._hub.tier,
         )
 
     def subscription(
@@ -293,6 +298,7 @@ class FrontDesk:
             state=_shown(self._paths.state),
             socket=_shown(self._paths.socket),
             paused=self._pressure.paused,
+            sandbox=self._hub.tier,
         )
 
 

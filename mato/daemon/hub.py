@@ -51,6 +51,11 @@ class Hub:
         # Names are looked at and taken in one go, so that no two can be the first to have one.
         self._naming = asyncio.Lock()
 
+    @property
+    def tier(self) -> str:
+        """What commands run in; "" until that is known."""
+        return self._launcher.tier
+
     async def new_session(self, request: NewSession) -> NewSessionResult:
         """Open a session with its agents, and give each of them the task."""
         self._supervisor.refuse_while_killing()

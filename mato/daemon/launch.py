@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from mato.agents.profile import Profiles
 from mato.config.budget import Budget
 from mato.config.load import VARIABLES, load
 from mato.config.paths import Paths
-from mato.config.settings import Settings
+from mato.config.settings import Sandboxing, Settings
 from mato.config.trust import Trust
 from mato.daemon.log import logger
 from mato.models.base import ModelChoice
@@ -28,8 +29,11 @@ from mato.permissions.reading import rules
 from mato.permissions.taint import Taint
 from mato.processes import ChildRecords
 from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
+from mato.sandbox.sandbox import Sandbox
+from mato.sandbox.tier import Tier
 from mato.tools.disk import on_disk
 from mato.tools.registry import Registry
+from mato.tools.shell import Shell
 from mato.tools.survey import survey
 from mato.tools.workspace import Workspace
 from mato_sessions.catalog import AgentSummary
@@ -62,6 +66,7 @@ class Ground:
     settings: Settings
     trusted: bool
     profiles: Profiles
+    sandbox: Sandbox
 
     def spec(self, wish: AgentWish, mode: Mode, env: Mapping[str, str]) -> LaunchSpec:
         """All that is needed to start the wished agent, now and after a restart.
@@ -69,7 +74,7 @@ class Ground:
         Raises:
             ConfigError: the profile's file is none.
             UnknownName: there is no such profile.
-            UsageError: an endpoint without a model.
+            UsageError: an endpoint without a model, or a mode that needs a sandbox.
         """
         chosen = self.profiles.get(wish.profile or profile.DEFAULT)
         choice = choose(
@@ -83,7 +88,11 @@ class Ground:
         )
         spec = chosen.launch(choice, mode, str(self.cwd), self.settings.limits)
         # What a person says about this very agent goes before what its profile says of all.
-        return replace(spec, mode=wish.mode or spec.mode, limits=wish.limits or spec.limits)
+        unconfined = wish.unconfined or self.settings.sandbox.unconfined
+        mode = wish.mode or spec.mode
+        self.sandbox.check(mode, self.settings.sandbox.tier, unconfined=unconfined)
+        limits = wish.limits or spec.limits
+        return replace(spec, mode=mode, limits=limits, unconfined=unconfined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,21 @@ class Launcher:
         self._ids = ids
         self._redactor = redactor
         self.models = Sources(records.started, _embedded)
+        self.sandbox = Sandbox(
+            (paths.state, paths.config, paths.runtime), paths.state / "put-aside"
+        )
+        self.tier: Tier | Literal[""] = ""
+        """What commands run in as the settings are now; "" until that is known."""
         self.hold_secrets(os.environ)
+
+    def find_tier(self) -> Tier:
+        """Learn what commands run in. Reads files, and waits for the trial run."""
+        try:
+            self.tier = self.sandbox.tier(load(self._paths).sandbox.tier)
+        except ConfigError as error:
+            logger.warning("%s", error)
+            self.tier = self.sandbox.offer().tier
+        return self.tier
 
     def look(self, cwd: Path, env: Mapping[str, str]) -> Ground:
         """What holds in a folder now. Reads files: not for the loop.
@@ -118,7 +141,8 @@ class Launcher:
         settings = load(self._paths, env or os.environ)
         trusted, files = self._trusted(cwd)
         found = profile.load(self._paths.profiles, files)
-        return Ground(cwd, settings, trusted, found)
+        self.find_tier()  # waited for here, where nobody else has to
+        return Ground(cwd, settings, trusted, found, self.sandbox)
 
     async def budget(self) -> Budget:
         """The budgets that hold now.
@@ -200,12 +224,16 @@ class Launcher:
         # A file system that does not answer must not hold the loop.
         workspace = await on_disk(Workspace, Path(spec.cwd))
         try:
+            settings = await on_disk(load, self._paths, {**os.environ, **env()})
+            tools = await on_disk(self._tools, spec, settings.sandbox)
             # Asked anew for each agent; one that goes on keeps the system prompt of its journal.
             trusted, files = await on_disk(self._trusted, workspace.root)
             policy = Policy(
                 await on_disk(rules, self._paths, Path(spec.cwd)),
                 agent=spawned.name,
                 session=sink.session,
+                tier=await on_disk(self.sandbox.tier, settings.sandbox.tier),
+                bare=tools.commands_ask,
                 seen=Taint(untrusted=not trusted),
             )
             agent = factory.build(
@@ -213,7 +241,7 @@ class Launcher:
                 spec,
                 sink,
                 self.models,
-                Registry(spec.tools),
+                tools,
                 workspace,
                 self.clock,
                 self._ids,
@@ -229,6 +257,13 @@ class Launcher:
             workspace.close()
             raise
         return Made(agent, workspace.close)
+
+    def _tools(self, spec: LaunchSpec, wanted: Sandboxing) -> Registry:
+        """The tools of an agent, its commands confined as the settings say."""
+        shell = Shell(self.sandbox, wanted.tier, spec.env_names)
+        bare = wanted.tier == "none" or self.sandbox.offer().tier == "none"
+        asks = bare and not (spec.unconfined or wanted.unconfined)
+        return Registry(spec.tools, shell, commands_ask=asks)
 
 
 async def _history(journal: Journal, session: str, agent: str) -> tuple[AgentSpawned, list[Event]]:

@@ -152,6 +152,10 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -
                     journal, bus, records, launcher, resumes=anew.resumes, kept=paths.roster
                 ) as agents,
             ):
+                # Tried since the launcher was made, so there is little left to wait for.
+                logger.info(
+                    "commands run in the tier %s", await asyncio.to_thread(launcher.find_tier)
+                )
                 pressure = Pressure(journal, agents.roster)
                 hub = Hub(agents, launcher, ids)
                 desk = FrontDesk(hub, agents, journal, bus, paths, clock, stopping, pressure)

@@ -22,6 +22,8 @@ class Policy(msgspec.Struct, frozen=True):
     session: str = ""
     """The session's id, as rules name it."""
     tier: Tier = "none"
+    bare: bool = False
+    """Whether nothing is around a command and nobody said that this is wanted: then each asks."""
     seen: Taint = Taint()
     """What the agent is marked with from its start: its folder may be a stranger's."""
 
@@ -40,6 +42,8 @@ class Policy(msgspec.Struct, frozen=True):
             untrusted=marks.untrusted,
         )
         decision = decide(question)
+        if self.bare and action == "execute" and decision.effect == "allow":
+            return Decision("ask", f"no sandbox: commands ask in mode {mode} too")
         if rule is not None and "rule" in decision.rule.split():
             return replace(decision, rule=f"rule: {rule.says()}")
         return decision

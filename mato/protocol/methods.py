@@ -43,6 +43,8 @@ class Welcome(msgspec.Struct, frozen=True):
     pid: int
     epoch: int
     position: int
+    sandbox: str = ""
+    """The tier that commands run in (see `StatusResult`)."""
 
 
 class Hello(Request, frozen=True, kw_only=True):
@@ -70,6 +72,8 @@ class AgentWish(msgspec.Struct, frozen=True, omit_defaults=True):
     mode: Mode | None = None
     """None: the session's."""
     limits: Limits | None = None
+    unconfined: bool = False
+    """Its commands may run by its mode alone where there is no sandbox."""
 
 
 class AgentRef(msgspec.Struct, frozen=True):

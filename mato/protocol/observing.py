@@ -170,6 +170,8 @@ class StatusResult(msgspec.Struct, frozen=True):
     socket: str
     paused: str = ""
     """Why nothing can be recorded for now, for people; "" while all is well."""
+    sandbox: str = ""
+    """The tier that commands run in: full, partial or none; "" where it is not known yet."""
 
 
 Status.Result = StatusResult

@@ -129,6 +129,11 @@ class Probing(Protocol):
 class Registry(Protocol):
     """The tools of an agent (`mato.tools.registry.Registry`)."""
 
+    @property
+    def commands_ask(self) -> bool:
+        """Whether no mode lets a command run unasked: nothing is around it."""
+        ...
+
     def schemas(self) -> tuple[ToolSchema, ...]:
         """In a fixed order, so that prompts stay byte-identical."""
         ...

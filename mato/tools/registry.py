@@ -28,17 +28,27 @@ NAMES = tuple(tool.name for tool in _ALL)
 class Registry:
     """The tools called `names`, always in the order of `NAMES`, whatever the order of `names`.
 
+    `shell` runs commands in place of one that runs them bare. With `commands_ask` no mode lets a
+    command run unasked.
+
     Raises:
         UnknownName: no tool has one of the names.
     """
 
-    def __init__(self, names: Iterable[str] = NAMES) -> None:
+    def __init__(
+        self, names: Iterable[str] = NAMES, shell: Tool | None = None, *, commands_ask: bool = False
+    ) -> None:
+        self.commands_ask = commands_ask
         wanted = set(names)
         for name in sorted(wanted - set(NAMES)):
             near = get_close_matches(name, NAMES, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
             raise UnknownName(f"no tool is called {name!r}; {hint}")
-        self._tools = {tool.name: tool for tool in _ALL if tool.name in wanted}
+        self._tools = {
+            tool.name: shell if shell and tool.name == Shell.name else tool
+            for tool in _ALL
+            if tool.name in wanted
+        }
         self._schemas = tuple(
             ToolSchema(tool.name, tool.description, flat_schema(tool.Arguments))
             for tool in self._tools.values()

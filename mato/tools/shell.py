@@ -6,18 +6,23 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from mato.processes import MARKER, Ending, end_tree, identity
+from mato.sandbox.confinement import Confinement, Start
+from mato.sandbox.explaining import explain
+from mato.sandbox.sandbox import Sandbox, Wanted
 from mato.tools.base import Surroundings, ToolError, ToolResult
 from mato.tools.capture import Capture
 from mato.tools.disk import on_disk
 from mato.tools.workspace import Workspace
-from mato_sessions.errors import PathRefused
+from mato_sessions.errors import ConfigError, PathRefused
 from mato_sessions.events.permission import Action
 from mato_sessions.events.tool import RecoveryPolicy
 
@@ -47,6 +52,14 @@ class Shell:
     action: ClassVar[Action] = "execute"
     policy: ClassVar[RecoveryPolicy] = "ask"
 
+    def __init__(
+        self, sandbox: Sandbox | None = None, tier: Wanted = "auto", named: Sequence[str] = ()
+    ) -> None:
+        """Commands run in `sandbox` (None: bare), with the variables `named` besides the usual."""
+        self._sandbox = sandbox
+        self._tier: Wanted = tier
+        self._named = tuple(named)
+
     def title(self, arguments: ShellArguments) -> str:
         return f"$ {arguments.command}"
 
@@ -58,15 +71,26 @@ class Shell:
 
     async def run(self, arguments: ShellArguments, around: Surroundings) -> ToolResult:
         capture = Capture(around.emit)
-        outcome = await _Run(arguments, around, capture).outcome()
+        try:
+            sandbox = self._sandbox
+            confinement = (
+                None if sandbox is None else await on_disk(sandbox.confine, self._tier, self._named)
+            )
+        except ConfigError as error:
+            raise ToolError(f"the command was not run: {error}") from error
+        outcome = await _Run(arguments, around, capture, confinement).outcome()
         capture.end()
         whole = capture.whole
         output = None if whole is None else await around.blob(whole)
         said = capture.content()
         if said and not said.endswith("\n"):
             said += "\n"
+        notes = [outcome.says(arguments.timeout_s)]
+        if confinement is not None:
+            notes += explain(confinement.tier, outcome.exit_code, said, outcome.put_back)
+        ended = "\n".join(f"[{note}]" for note in notes)
         return ToolResult(
-            content=f"{said or '(no output)' + chr(10)}[{outcome.says(arguments.timeout_s)}]",
+            content=f"{said or '(no output)' + chr(10)}{ended}",
             summary=outcome.summary(arguments.timeout_s),
             output=output,
             exit_code=outcome.exit_code,
@@ -77,6 +101,8 @@ class _Outcome(msgspec.Struct, frozen=True):
     exit_code: int | None
     """None: it was ended at its timeout."""
     ending: Ending
+    put_back: tuple[str, ...] = ()
+    """Protected paths that the command had changed."""
 
     def summary(self, timeout_s: int) -> str:
         if self.exit_code is None:
@@ -104,12 +130,29 @@ class _Outcome(msgspec.Struct, frozen=True):
 class _Run:
     """One command from its start to the end of its last process."""
 
-    def __init__(self, arguments: ShellArguments, around: Surroundings, capture: Capture) -> None:
+    def __init__(
+        self,
+        arguments: ShellArguments,
+        around: Surroundings,
+        capture: Capture,
+        confinement: Confinement | None,
+    ) -> None:
         self._arguments = arguments
         self._around = around
         self._capture = capture
+        self._confinement = confinement
 
     async def outcome(self) -> _Outcome:
+        if self._confinement is None:
+            return await self._watched()
+        try:
+            outcome = await self._watched()
+        finally:
+            # Begun before it is waited for, so a second cancellation does not lose it.
+            put_back = await on_disk(self._confinement.end)
+        return replace(outcome, put_back=tuple(put_back))
+
+    async def _watched(self) -> _Outcome:
         read_end, write_end = os.pipe()
         reader = asyncio.StreamReader(limit=_PIECE)
         loop = asyncio.get_running_loop()
@@ -137,17 +180,17 @@ class _Run:
         workspace: Workspace = self._around.workspace
         try:
             folder = await on_disk(workspace.folder)
+            start = await self._confined(folder)
             # A pipe of our own, not asyncio's: Process.wait() waits for the ends of its pipes too,
             # and a background child can hold those for ever.
             return await asyncio.create_subprocess_exec(
-                _SHELL,
-                "-c",
-                self._arguments.command,
+                *start.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=folder,
-                env={**self._around.env, MARKER: self._around.call},
+                env=start.env,
+                pass_fds=start.handles,
                 start_new_session=True,
                 umask=_UMASK,
             )
@@ -159,6 +202,16 @@ class _Run:
             # It may be running already, and its number is not known here.
             await end_tree(None, self._around.call, grace_s=0.0)
             raise
+
+    async def _confined(self, folder: Path) -> Start:
+        env = {**self._around.env, MARKER: self._around.call}
+        command = (_SHELL, "-c", self._arguments.command)
+        if self._confinement is None:
+            return Start(command, env)
+        start = await on_disk(self._confinement.begin, folder, env, command)
+        if start is None:
+            raise ToolError("the command was not run: it was stopped")
+        return start
 
     async def _follow(
         self,

@@ -17,6 +17,8 @@ class Connection:
     """There is none because the daemon is being restarted."""
     read_only: str = ""
     """Why nothing can be changed: the daemon is older. "" where all can be asked of it."""
+    sandbox: str = ""
+    """What commands run in on that machine: full, partial or none; "" where it is not known."""
 
     def line(self, key: Span, room: int, *, at_work: bool) -> Line:
         """What to say of it in so many cells; nothing where all is in order.

@@ -105,7 +105,7 @@ class Reading:
         match news:
             case Connected(welcome=welcome):
                 why = read_only(welcome.mato[:40], welcome.protocol)
-                self.connection = Connection(read_only=why)
+                self.connection = Connection(read_only=why, sandbox=welcome.sandbox)
             case Disconnected(reason=reason, restarts=restarts):
                 self.connection = Connection(reason or "no connection", restarts)
             case Arrived():

@@ -167,6 +167,18 @@ def test_an_installation_that_fails_is_said(bootstrap: ModuleType) -> None:
         bootstrap.provide_tmux(system.which, 0, system)
 
 
+def test_bubblewrap_is_installed_by_root_and_missed_in_a_sentence_by_others(
+    bootstrap: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Commands("apt-get")
+    bootstrap.provide_bubblewrap(root.which, 0, root)
+    assert [command[-1] for command in root.run] == ["-qq", "bubblewrap"]
+    for user, system in ((1000, Commands("apt-get")), (0, Commands("apt-get", code=100))):
+        capsys.readouterr()
+        bootstrap.provide_bubblewrap(system.which, user, system)
+        assert "confined less" in capsys.readouterr().err
+
+
 def test_the_script_needs_only_the_standard_library() -> None:
     # -I -S: no site-packages, no environment: only what a bare python3 brings.
     done = subprocess.run(

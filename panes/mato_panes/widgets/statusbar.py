@@ -212,6 +212,8 @@ class StatusBar(Widget):
             parts.append((("mouse off", "warning"),))
         if bar.mode:
             parts.append(((bar.mode, "dim"),))
+        if tier := display(bar.connection.sandbox, newline=False):
+            parts.append(((f"sandbox {tier}", "dim" if tier == "full" else "warning"),))
         source = fit(display(bar.source, newline=False), 24)
         if bar.model:
             model: Line = ((fit(display(bar.model, newline=False), 28), "text"),)

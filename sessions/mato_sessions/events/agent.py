@@ -70,6 +70,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """The profile's own system prompt."""
     tools: tuple[str, ...] = ()
     """Names of the tools it has."""
+    unconfined: bool = False
+    """A person said that its commands may run by the mode alone where there is no sandbox."""
 
 
 class AgentSpawned(Body, frozen=True, kw_only=True):

@@ -1,0 +1,87 @@
+"""The command line of bubblewrap for the full tier: pure, from what is to be seen to arguments."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mato.sandbox.visible import ETC, SYSTEM, View
+
+
+class Mounts(msgspec.Struct, frozen=True):
+    """What a command's file system is made of besides the system's programs."""
+
+    folder: Path
+    """The workspace: writable, at its own path."""
+    view: View
+    whole: tuple[Path, ...] = ()
+    """Folders in the workspace that may be written to and must not be moved away."""
+    fixed: tuple[Path, ...] = ()
+    """Files and folders in the workspace that must stay as they are."""
+    missing: tuple[Path, ...] = ()
+    """Stand-ins for what must not come to be."""
+
+
+def arguments(
+    program: str,
+    mounts: Mounts,
+    env: Mapping[str, str],
+    seccomp_fd: int,
+    command: Sequence[str],
+    *,
+    disable_userns: bool,
+) -> list[str]:
+    """The whole command line. Looks at the system's folders, which are links on some machines."""
+    said = [program, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
+    said += ["--unshare-uts", "--unshare-cgroup-try", "--hostname", "mato"]
+    if disable_userns:
+        said.append("--disable-userns")
+    # Without a new session TIOCSTI could type into the terminal of whoever started the daemon.
+    said += ["--new-session", "--cap-drop", "ALL", "--clearenv"]
+    for name, value in env.items():
+        said += ["--setenv", name, value]
+    said += _system()
+    view = mounts.view
+    said += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 (its own)
+    said += ["--dir", "/run", "--tmpfs", "/var/tmp"]  # noqa: S108 (its own)
+    said += ["--tmpfs", str(view.home)]
+    for path in view.programs:
+        said += ["--ro-bind", str(path), str(path)]
+    said += ["--bind", str(mounts.folder), str(mounts.folder)]
+    for path in _inside(view.hidden, mounts.folder):
+        # A file cannot be covered by a folder.
+        cover = ["--tmpfs"] if path.is_dir() else ["--ro-bind", "/dev/null"]
+        said += [*cover, str(path)] if path.exists() else []
+    # Outer folders first: a later mount covers what an earlier one put below it.
+    for path in sorted(mounts.whole):
+        said += ["--bind", str(path), str(path)]
+    for path in sorted(mounts.fixed):
+        said += ["--ro-bind", str(path), str(path)]
+    for path in mounts.missing:
+        said += ["--ro-bind", "/dev/null", str(path)]
+    said += ["--remount-ro", "/", "--chdir", str(mounts.folder)]
+    return [*said, "--seccomp", str(seccomp_fd), "--", *command]
+
+
+def _system() -> list[str]:
+    said: list[str] = []
+    for top in SYSTEM:
+        try:
+            mode = os.lstat(top).st_mode
+        except OSError:
+            continue
+        if stat.S_ISLNK(mode):
+            said += ["--symlink", str(Path(top).readlink()), top]
+        else:
+            said += ["--ro-bind", top, top]
+    for name in ETC:
+        said += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return said
+
+
+def _inside(paths: Iterable[Path], folder: Path) -> list[Path]:
+    return sorted(path for path in paths if path.is_relative_to(folder) and path != folder)

@@ -1,0 +1,167 @@
+"""One command's confinement: made before it starts, undone and checked after its last process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mato.sandbox import bubblewrap, protected, seccomp, visible
+from mato.sandbox.protected import Found
+from mato.sandbox.standins import StandIns
+from mato.sandbox.tier import Offer, Tier, command_of
+
+_PASSED = frozenset(
+    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "EDITOR"}
+)
+
+
+class Start(msgspec.Struct, frozen=True):
+    """How a confined command is started."""
+
+    command: tuple[str, ...]
+    env: dict[str, str]
+    """Of the first process; the command's own is in `command` where the tier is full."""
+    handles: tuple[int, ...] = ()
+    """Descriptors that it inherits."""
+
+
+class Confinement:
+    """For one command. `begin` and `end` block and touch the disk: both are for a thread.
+
+    `end` may be called whatever became of `begin`, waits for it, and is idempotent.
+    """
+
+    def __init__(
+        self,
+        offer: Offer,
+        tier: Tier,
+        hidden: Sequence[Path],
+        aside: Path,
+        stand_ins: StandIns,
+        named: Sequence[str] = (),
+    ) -> None:
+        self.tier: Tier = tier
+        self._offer = offer
+        self._hidden = hidden
+        self._aside = aside
+        self._stand_ins = stand_ins
+        self._named = named
+        self._lock = threading.Lock()
+        self._ended = False
+        self._undo = contextlib.ExitStack()
+        self._before: Found | None = None
+        self._folder = Path()
+        self._copies: Path | None = None
+
+    def begin(self, folder: Path, env: Mapping[str, str], command: Sequence[str]) -> Start | None:
+        """What to start for `command`; None where `end` came first."""
+        with self._lock:
+            if self._ended:
+                return None
+            if self.tier == "none":
+                return Start(tuple(command), dict(env))
+            self._folder = folder
+            self._before = protected.find(folder)
+            if self.tier == "full":
+                return self._in_namespaces(folder, env, command)
+            return self._by_rules(folder, env, command)
+
+    def end(self) -> list[str]:
+        """Undo what `begin` made; gives the protected paths that the command had changed."""
+        with self._lock:
+            self._ended = True
+            before, self._before = self._before, None
+            try:
+                if before is None:
+                    return []
+                # Stand-ins are no places, so they may go before or after the look.
+                return protected.restore(self._folder, before, self._copies, self._aside)
+            finally:
+                self._undo.close()
+
+    def _in_namespaces(self, folder: Path, env: Mapping[str, str], command: Sequence[str]) -> Start:
+        view = visible.view(folder, env, self._hidden)
+        held = self._stand_ins.hold(folder)
+        self._undo.callback(self._stand_ins.let_go, held)
+        before = self._before
+        fixed = [
+            place.path
+            for place in (before.places.values() if before else ())
+            if place.kind in ("file", "folder")
+        ]
+        hooks: list[tuple[Path, bool]] = []
+        whole: set[Path] = set()
+        for git in before.repositories if before else ():
+            # A mount keeps its name: neither it nor a folder above it can be moved away.
+            whole |= {git, *_between(folder, git)}
+            if not os.path.lexists(git / "hooks"):
+                with contextlib.suppress(OSError):
+                    (git / "hooks").mkdir(mode=0o755)  # what every repository has
+            hooks.append((git / "hooks", True))
+        fixed += [path for path, _ in hooks if path not in fixed and path.is_dir()]
+        for path in fixed:
+            whole |= set(_between(folder, path)) if path.parent != folder else set()
+        fixed = [path for path in fixed if not path.is_symlink()]
+        mounts = bubblewrap.Mounts(folder, view, tuple(whole), tuple(dict.fromkeys(fixed)), held)
+        handle = os.memfd_create("filter")
+        self._undo.callback(os.close, handle)
+        os.write(handle, seccomp.program(sockets=True))
+        os.lseek(handle, 0, os.SEEK_SET)
+        said = bubblewrap.arguments(
+            self._offer.bubblewrap,
+            mounts,
+            self._environment(env, view, "/tmp"),  # noqa: S108 (its own)
+            handle,
+            command,
+            disable_userns=self._offer.disable_userns,
+        )
+        # Its own variables carry the mark by which the whole tree is found and ended.
+        marks = {name: value for name, value in env.items() if name.startswith("MATO_")}
+        return Start(tuple(said), {"PATH": os.defpath, **marks}, (handle,))
+
+    def _by_rules(self, folder: Path, env: Mapping[str, str], command: Sequence[str]) -> Start:
+        view = visible.view(folder, env, self._hidden)
+        own = Path(tempfile.mkdtemp(prefix="mato-command-"))
+        self._undo.callback(shutil.rmtree, own, ignore_errors=True)
+        self._copies = Path(tempfile.mkdtemp(prefix="mato-kept-"))
+        self._undo.callback(shutil.rmtree, self._copies, ignore_errors=True)
+        if self._before is not None:
+            protected.keep(self._before, self._copies)
+        devices = ("null", "zero", "full", "random", "urandom", "shm", "fd")
+        spec: dict[str, object] = {
+            "read": [
+                *visible.SYSTEM,
+                *(f"/etc/{name}" for name in visible.ETC),
+                "/proc",
+                *map(str, view.programs),
+            ],
+            "write": [str(folder), str(own), *(f"/dev/{name}" for name in devices)],
+            "seccomp": seccomp.program(sockets=False).hex(),
+        }
+        inside = self._environment(env, view, str(own)) | {"HOME": str(own)}
+        return Start((*command_of(spec), *command), inside)
+
+    def _environment(
+        self, env: Mapping[str, str], view: visible.View, temporary: str
+    ) -> dict[str, str]:
+        """Only variables that are named; a token in any other stays outside."""
+        passed = {
+            name: value
+            for name, value in env.items()
+            if name in _PASSED or name in self._named or name.startswith(("LC_", "MATO_CALL"))
+        }
+        passed.setdefault("PATH", os.defpath)
+        authored = visible.author(view.home)
+        return {**authored, **passed, "HOME": str(view.home), "TMPDIR": temporary}
+
+
+def _between(folder: Path, path: Path) -> list[Path]:
+    """The folders from below `folder` down to the one that `path` is in."""
+    return [above for above in path.parents if above != folder and above.is_relative_to(folder)]

@@ -1,0 +1,241 @@
+"""Files that make other programs act: which there are, how they were, and putting them back.
+
+A tool or an editor that meets one of them later, outside of any sandbox, runs what it says. So a
+command must not change or plant one, wherever in the workspace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+FILES = (
+    ".envrc", ".mcp.json", "AGENTS.md", "AGENT.md", "CLAUDE.md", "CLAUDE.local.md", "GEMINI.md",
+    ".cursorrules", ".windsurfrules", ".clinerules", ".aider.conf.yml", "opencode.json",
+)  # fmt: skip
+FOLDERS = (
+    ".vscode", ".idea", ".zed", ".claude", ".cursor", ".gemini", ".codex", ".windsurf", ".opencode",
+    ".vibe", ".qwen", ".continue", ".mato",
+)  # fmt: skip
+GIT = ("hooks", "config", "config.worktree", "commondir", "info/attributes")
+"""What of a repository's own folder makes git run something."""
+
+_NAMES = frozenset(FILES) | frozenset(FOLDERS)
+_FOLDED = {name.lower(): name for name in _NAMES}
+_SKIPPED = frozenset({"node_modules", ".venv", "venv", "__pycache__", ".tox", "target"})
+_MOST_FOLDERS = 4_000
+_DEEPEST = 8
+_MOST_BYTES = 1024 * 1024
+_MOST_FILES = 400
+_INERT = re.compile(
+    r"^\s*(\[(core|init|user|branch \"[^\"\\]*\"|remote \"[^\"\\]*\")\]"
+    r"|(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode"
+    r"|symlinks|defaultbranch|name|email|merge|fetch|url)\s*=.*|[#;].*)?$",
+    re.IGNORECASE,
+)
+"""Lines of a git configuration that execute nothing. A URL may (``ext::``), so it is looked at."""
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A protected path as it is on disk."""
+
+    path: Path
+    kind: str
+    """``file``, ``folder``, ``link`` or ``other``."""
+    digest: str
+    """Of all that is in it."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """All protected places of a workspace at one time."""
+
+    places: dict[str, Place]
+    """By their path."""
+    repositories: tuple[Path, ...]
+    """The folders that are ``.git``, those of submodules included."""
+
+
+def find(folder: Path) -> Found:
+    """The protected places in a workspace, links not followed. Reads the disk."""
+    places: dict[str, Place] = {}
+    repositories: list[Path] = []
+    for entry in _entries(folder):
+        path = Path(entry.path)
+        if entry.name.lower() != ".git":
+            _put(places, path)
+        elif entry.is_dir(follow_symlinks=False):
+            for repository in _repositories(path):
+                repositories.append(repository)
+                for name in GIT:
+                    _put(places, repository / name)
+        else:
+            _put(places, path)
+    return Found(places, tuple(repositories))
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """The entries with a protected name, in as many folders as may be looked at."""
+    line = [(str(folder), 0)]
+    for looked, (path, depth) in enumerate(line):
+        if looked >= _MOST_FOLDERS:
+            return
+        with contextlib.suppress(OSError), os.scandir(path) as entries:
+            for entry in entries:
+                # Folded: some file systems take .ENVRC for .envrc, and so may who reads it.
+                name = entry.name.lower()
+                if name in _FOLDED or name == ".git":
+                    yield entry
+                elif (
+                    depth < _DEEPEST
+                    and entry.name not in _SKIPPED
+                    and entry.is_dir(follow_symlinks=False)
+                ):
+                    line.append((entry.path, depth + 1))
+
+
+def _repositories(git: Path) -> list[Path]:
+    """A repository's folder and, inside of it, those of its submodules."""
+    found = [git]
+    modules = git / "modules"
+    if modules.is_dir():
+        for top, folders, files in os.walk(modules):
+            if "config" in files and "HEAD" in files:
+                found.append(Path(top))
+                folders[:] = [name for name in folders if name == "modules"]
+            if len(found) > 100:
+                break
+    return found
+
+
+def _put(places: dict[str, Place], path: Path) -> None:
+    try:
+        info = path.lstat()
+    except OSError:
+        return
+    if stat.S_ISSOCK(info.st_mode):
+        return  # a stand-in, or as good as one: it says nothing to anybody
+    kind = (
+        "link" if stat.S_ISLNK(info.st_mode)
+        else "folder" if stat.S_ISDIR(info.st_mode)
+        else "file" if stat.S_ISREG(info.st_mode)
+        else "other"
+    )  # fmt: skip
+    places[str(path)] = Place(path, kind, _digest(path, kind))
+
+
+def _digest(path: Path, kind: str) -> str:
+    digest = hashlib.sha256(kind.encode())
+    match kind:
+        case "link":
+            digest.update(os.fsencode(path.readlink()))
+        case "file":
+            _add(digest, path)
+        case "folder":
+            for count, (top, folders, files) in enumerate(os.walk(path)):
+                folders.sort()
+                for name in sorted(files):
+                    each = Path(top, name)
+                    digest.update(os.fsencode(each) + b"\0")
+                    _add(digest, each)
+                if count > _MOST_FILES:
+                    break
+        case _:
+            pass
+    return digest.hexdigest()
+
+
+def _add(digest: _Digest, path: Path) -> None:
+    with contextlib.suppress(OSError):
+        info = path.lstat()
+        digest.update(f"{info.st_mode}:{info.st_size}".encode())
+        if stat.S_ISREG(info.st_mode):
+            with path.open("rb") as file:
+                digest.update(hashlib.sha256(file.read(_MOST_BYTES)).digest())
+        elif stat.S_ISLNK(info.st_mode):
+            digest.update(os.fsencode(path.readlink()))
+
+
+def keep(found: Found, copies: Path) -> None:
+    """Copy every place into the folder `copies`, from which `restore` takes it."""
+    copies.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number, key in enumerate(found.places):
+        _copy(found.places[key].path, copies / str(number))
+
+
+def restore(folder: Path, before: Found, copies: Path | None, aside: Path) -> list[str]:
+    """Make the protected places again what they were; gives the paths that differed.
+
+    What was there instead goes into the folder `aside`. Without `copies`, what was there could not
+    have been changed: then only what is new is moved away.
+    """
+    after = find(folder)
+    changed: list[str] = []
+    for key, place in after.places.items():
+        old = before.places.get(key)
+        if old == place or (old is not None and copies is None):
+            continue
+        if old is None and _inert(place, after.repositories):
+            continue
+        changed.append(os.path.relpath(key, folder))
+        _move(place.path, aside)
+    for number, (key, place) in enumerate(before.places.items()):
+        there = after.places.get(key)
+        if copies is None or there == place:
+            continue
+        if there is None:
+            changed.append(os.path.relpath(key, folder))
+        if not os.path.lexists(place.path):
+            place.path.parent.mkdir(parents=True, exist_ok=True)
+            _copy(copies / str(number), place.path)
+    return changed
+
+
+def _inert(place: Place, repositories: tuple[Path, ...]) -> bool:
+    """Whether a new place is no more than what `git init` and `git clone` make."""
+    if place.path.parent not in repositories and place.path.parent.parent not in repositories:
+        return False
+    match place.path.name:
+        case "hooks":
+            is_folder = place.kind == "folder"
+            names = [each.name for each in place.path.iterdir()] if is_folder else ["?"]
+            return all(name.endswith(".sample") for name in names)
+        case "config":
+            text = place.path.read_text(errors="replace") if place.kind == "file" else "?"
+            lines = text.splitlines()
+            return all(_INERT.match(line) and "::" not in line for line in lines)
+        case "attributes":
+            return place.kind == "file"  # names drivers; only a configuration says what they are
+        case _:
+            return False
+
+
+def _move(path: Path, aside: Path) -> None:
+    aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        shutil.move(path, aside / f"{len(list(aside.iterdir()))}-{path.name}")
+    if os.path.lexists(path):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    with contextlib.suppress(OSError, shutil.Error):
+        if source.is_symlink():
+            target.symlink_to(source.readlink())
+        elif source.is_dir():
+            shutil.copytree(source, target, symlinks=True)
+        elif source.is_file():
+            shutil.copy2(source, target)
