@@ -14,7 +14,15 @@ from types import FrameType
 
 import msgspec
 
-from benchmarks import committing, idling, listing, million, painting, streaming
+from benchmarks import (
+    committing,
+    confining,
+    idling,
+    listing,
+    million,
+    painting,
+    streaming,
+)
 from benchmarks.report import Outcome, Result, table, to_json
 
 
@@ -33,6 +41,7 @@ BENCHMARKS = (
     Benchmark("paint", "First paint of mato attach", painting.measure),
     Benchmark("commit", "The journal against plain SQLite", committing.measure),
     Benchmark("stream", "Sixteen panes streaming", streaming.measure),
+    Benchmark("sandbox", "A sandboxed command against a bare one", confining.measure),
     Benchmark("idle", "Eight agents attached and idle", idling.measure),
     Benchmark("million", "A million events after kill -9", million.measure, by_name=True),
 )

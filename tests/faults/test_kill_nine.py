@@ -33,6 +33,9 @@ async def suffer(tmp_path: Path) -> AsyncIterator[Suffer]:
         chance = Random(seed)
         home, log, left = tmp_path / "home", tmp_path / "effects.log", f"{31_000_000 + seed}"
         (model := tmp_path / "model.json").write_text(script(chance, log, left))
+        # Bare: the log of effects is outside of every workspace, where no sandbox lets it be.
+        (home / "config").mkdir(parents=True)
+        (home / "config/config.toml").write_text("[sandbox]\ntier = 'none'\nunconfined = true\n")
         async with running(home, {"MATO_MODEL": f"scripted:{model}"}) as daemon:
             ordeal = Ordeal(daemon, chance, tmp_path, log)
             for _ in range(rounds):

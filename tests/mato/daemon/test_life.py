@@ -206,6 +206,9 @@ async def test_what_left_its_group_and_shell_is_ended_after_a_crash(tmp_path: Pa
     script.write_text(
         f"[[answer]]\ncalls = [ {{ name = 'shell', arguments = {{ command = {command!r} }} }} ]\n"
     )
+    # Bare: in a sandbox nothing outlives its first process, and the number would be another.
+    (config := tmp_path / "home/config").mkdir(parents=True)
+    (config / "config.toml").write_text("[sandbox]\ntier = 'none'\nunconfined = true\n")
     async with running(tmp_path / "home", {"MATO_MODEL": f"scripted:{script}"}) as daemon:
         async with await daemon.client() as client:
             await client.request(NewSession(cwd=str(folder), task="go", mode="full"))
