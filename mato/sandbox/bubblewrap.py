@@ -48,7 +48,8 @@ def arguments(
     view = mounts.view
     said += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 (its own)
     said += ["--dir", "/run", "--tmpfs", "/var/tmp"]  # noqa: S108 (its own)
-    said += ["--tmpfs", str(view.home)]
+    if view.home != Path("/"):
+        said += ["--tmpfs", str(view.home)]
     for path in view.programs:
         said += ["--ro-bind", str(path), str(path)]
     said += ["--bind", str(mounts.folder), str(mounts.folder)]

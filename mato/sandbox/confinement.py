@@ -16,10 +16,14 @@ from mato.sandbox import bubblewrap, protected, seccomp, visible
 from mato.sandbox.protected import Found
 from mato.sandbox.standins import StandIns
 from mato.sandbox.tier import Offer, Tier, command_of
+from mato_sessions.errors import PathRefused
 
 _PASSED = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "EDITOR"}
 )
+
+
+_SYSTEM = frozenset({"/", "/etc", *visible.SYSTEM})
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -61,12 +65,21 @@ class Confinement:
         self._copies: Path | None = None
 
     def begin(self, folder: Path, env: Mapping[str, str], command: Sequence[str]) -> Start | None:
-        """What to start for `command`; None where `end` came first."""
+        """What to start for `command`; None where `end` came first.
+
+        Raises:
+            PathRefused: the folder is the system's own.
+        """
         with self._lock:
             if self._ended:
                 return None
             if self.tier == "none":
                 return Start(tuple(command), dict(env))
+            if str(folder) in _SYSTEM or folder.parts[1:2] in (("proc",), ("sys",), ("dev",)):
+                raise PathRefused(
+                    f"{str(folder)!r} belongs to the system and cannot be a sandboxed workspace; "
+                    "open the session in a folder of its own"
+                )
             self._folder = folder
             self._before = protected.find(folder)
             if self.tier == "full":

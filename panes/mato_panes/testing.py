@@ -75,6 +75,8 @@ class FakeDaemon:
         self.blobs: dict[str, str] = {}
         self.events: dict[str, list[Event]] = {}
         self.protocol = PROTOCOL
+        self.sandbox = ""
+        """The tier that it tells."""
         """That it speaks from the next connection on."""
         self._position = 0
         self._followed: dict[str, int] = {}
@@ -121,7 +123,7 @@ class FakeDaemon:
         self._news.put_nowait(Disconnected(reason, restarts))
 
     def come_back(self) -> None:
-        welcome = Welcome(self.protocol, "0.1.0", 1, 1, self._position)
+        welcome = Welcome(self.protocol, "0.1.0", 1, 1, self._position, self.sandbox)
         self._news.put_nowait(Connected(welcome))
 
     def open_session(self, session: str, name: str = "", cwd: str = "/home/ada/parser") -> None:

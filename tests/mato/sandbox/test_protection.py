@@ -12,6 +12,7 @@ import pytest
 from mato.sandbox.protected import FILES, FOLDERS
 from mato.sandbox.sandbox import Sandbox
 from mato.sandbox.tier import Tier
+from mato_sessions.errors import PathRefused
 
 
 @pytest.mark.parametrize("path", [*FILES, *(f"{name}/settings.json" for name in FOLDERS)])
@@ -130,3 +131,9 @@ def test_a_workspace_that_holds_the_state_does_not_show_it(run, full: Tier, tmp_
     (tmp_path / "state/journal.db").write_text("facts")
     code, said, _ = run(full, "ls state; cat state/journal.db", folder=tmp_path)
     assert code != 0 and "facts" not in said
+
+
+def test_a_folder_of_the_system_is_no_workspace(run, tier: Tier):
+    for folder in ("/", "/usr", "/etc", "/proc/self", "/dev/shm"):
+        with pytest.raises(PathRefused, match="belongs to the system"):
+            run(tier, "true", folder=Path(folder))

@@ -1,0 +1,81 @@
+"""A real daemon and the sandbox: what it tells, what it runs in it, and what it refuses without."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mato.protocol.methods import AgentWish, Events, Inbox, NewSession, Status, Wait
+from mato.sandbox.tier import probe
+from mato.testing.daemon import running
+from mato_sessions.errors import UsageError
+
+_NONE = "[sandbox]\ntier = 'none'\n"
+
+
+def _script(folder: Path, command: str) -> dict[str, str]:
+    script = folder / "model.toml"
+    script.write_text(
+        f"[[answer]]\ncalls = [ {{ name = 'shell', arguments = {{ command = {command!r} }} }} ]\n"
+        "[[answer]]\ntext = 'Done.'\n"
+    )
+    return {"MATO_MODEL": f"scripted:{script}"}
+
+
+async def test_commands_of_an_agent_run_in_the_tier_that_the_daemon_tells(tmp_path: Path) -> None:
+    if probe().tier == "none":
+        pytest.skip("this machine offers no sandbox")
+    (work := tmp_path / "work").mkdir()
+    outside = tmp_path / "outside"
+    env = _script(tmp_path, f"touch inside; touch {outside}; echo x > .envrc")
+    async with running(tmp_path / "home", env) as daemon:
+        async with await daemon.client() as client:
+            assert client.welcome.sandbox == probe().tier
+            assert (await client.request(Status())).sandbox == probe().tier
+            new = await client.request(NewSession(cwd=str(work), task="go", mode="full"))
+            await client.request(Wait(session=new.session, until="ended", timeout_s=30))
+    assert os.listdir(work) == ["inside"]
+    assert not outside.exists()
+
+
+async def test_without_a_sandbox_modes_above_ask_need_a_word_and_commands_run_then(
+    tmp_path: Path,
+) -> None:
+    (work := tmp_path / "work").mkdir()
+    (tmp_path / "home/config").mkdir(parents=True)
+    (tmp_path / "home/config/config.toml").write_text(_NONE)
+    async with running(tmp_path / "home", _script(tmp_path, "touch ran")) as daemon:
+        async with await daemon.client() as client:
+            assert client.welcome.sandbox == "none"
+            for mode in ("edit", "full"):
+                with pytest.raises(UsageError, match="--unconfined"):
+                    await client.request(NewSession(cwd=str(work), task="go", mode=mode))
+            wish = AgentWish(unconfined=True)
+            new = await client.request(
+                NewSession(cwd=str(work), task="go", mode="full", agents=(wish,))
+            )
+            await client.request(Wait(session=new.session, until="ended", timeout_s=30))
+            assert (work / "ran").exists()
+
+
+async def test_where_the_sandbox_has_gone_every_command_asks_again(tmp_path: Path) -> None:
+    (work := tmp_path / "work").mkdir()
+    (config := tmp_path / "home/config").mkdir(parents=True)
+    if probe().tier == "none":
+        pytest.skip("this machine offers no sandbox")
+    async with running(tmp_path / "home", _script(tmp_path, "touch ran")) as daemon:
+        async with await daemon.client() as client:
+            new = await client.request(NewSession(cwd=str(work), mode="full"))
+        await daemon.stop()
+        (config / "config.toml").write_text(_NONE)
+        await daemon.begin()
+        async with await daemon.client() as client:
+            from mato.protocol.methods import Prompt
+
+            await client.request(Prompt(session=new.session, text="go"))
+            await client.request(Wait(session=new.session, until="blocked", timeout_s=30))
+            [waiting] = (await client.request(Inbox())).calls
+            assert waiting.resource == "touch ran"
+    assert not (work / "ran").exists()
