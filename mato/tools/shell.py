@@ -150,7 +150,12 @@ class _Run:
         finally:
             # Begun before it is waited for, so a second cancellation does not lose it.
             put_back = await on_disk(self._confinement.end)
-        return replace(outcome, put_back=tuple(put_back))
+        ending = outcome.ending
+        if self._confinement.tier == "full":
+            # The kernel ends what is left with the namespace's first process, and is seen at it:
+            # who was met dying was not left by the command.
+            ending = Ending(0, ending.left)
+        return replace(outcome, ending=ending, put_back=tuple(put_back))
 
     async def _watched(self) -> _Outcome:
         read_end, write_end = os.pipe()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mato.protocol.methods import AgentWish, Events, Inbox, NewSession, Status, Wait
+from mato.protocol.methods import AgentWish, Inbox, NewSession, Prompt, Status, Wait
 from mato.sandbox.tier import probe
 from mato.testing.daemon import running
 from mato_sessions.errors import UsageError
@@ -30,12 +30,11 @@ async def test_commands_of_an_agent_run_in_the_tier_that_the_daemon_tells(tmp_pa
     (work := tmp_path / "work").mkdir()
     outside = tmp_path / "outside"
     env = _script(tmp_path, f"touch inside; touch {outside}; echo x > .envrc")
-    async with running(tmp_path / "home", env) as daemon:
-        async with await daemon.client() as client:
-            assert client.welcome.sandbox == probe().tier
-            assert (await client.request(Status())).sandbox == probe().tier
-            new = await client.request(NewSession(cwd=str(work), task="go", mode="full"))
-            await client.request(Wait(session=new.session, until="ended", timeout_s=30))
+    async with running(tmp_path / "home", env) as daemon, await daemon.client() as client:
+        assert client.welcome.sandbox == probe().tier
+        assert (await client.request(Status())).sandbox == probe().tier
+        new = await client.request(NewSession(cwd=str(work), task="go", mode="full"))
+        await client.request(Wait(session=new.session, until="ended", timeout_s=30))
     assert os.listdir(work) == ["inside"]
     assert not outside.exists()
 
@@ -46,18 +45,18 @@ async def test_without_a_sandbox_modes_above_ask_need_a_word_and_commands_run_th
     (work := tmp_path / "work").mkdir()
     (tmp_path / "home/config").mkdir(parents=True)
     (tmp_path / "home/config/config.toml").write_text(_NONE)
-    async with running(tmp_path / "home", _script(tmp_path, "touch ran")) as daemon:
-        async with await daemon.client() as client:
-            assert client.welcome.sandbox == "none"
-            for mode in ("edit", "full"):
-                with pytest.raises(UsageError, match="--unconfined"):
-                    await client.request(NewSession(cwd=str(work), task="go", mode=mode))
-            wish = AgentWish(unconfined=True)
-            new = await client.request(
-                NewSession(cwd=str(work), task="go", mode="full", agents=(wish,))
-            )
-            await client.request(Wait(session=new.session, until="ended", timeout_s=30))
-            assert (work / "ran").exists()
+    env = _script(tmp_path, "touch ran")
+    async with running(tmp_path / "home", env) as daemon, await daemon.client() as client:
+        assert client.welcome.sandbox == "none"
+        for mode in ("edit", "full"):
+            with pytest.raises(UsageError, match="--unconfined"):
+                await client.request(NewSession(cwd=str(work), task="go", mode=mode))
+        wish = AgentWish(unconfined=True)
+        new = await client.request(
+            NewSession(cwd=str(work), task="go", mode="full", agents=(wish,))
+        )
+        await client.request(Wait(session=new.session, until="ended", timeout_s=30))
+        assert (work / "ran").exists()
 
 
 async def test_where_the_sandbox_has_gone_every_command_asks_again(tmp_path: Path) -> None:
@@ -72,8 +71,6 @@ async def test_where_the_sandbox_has_gone_every_command_asks_again(tmp_path: Pat
         (config / "config.toml").write_text(_NONE)
         await daemon.begin()
         async with await daemon.client() as client:
-            from mato.protocol.methods import Prompt
-
             await client.request(Prompt(session=new.session, text="go"))
             await client.request(Wait(session=new.session, until="blocked", timeout_s=30))
             [waiting] = (await client.request(Inbox())).calls
