@@ -135,7 +135,7 @@ class Supervisor:
             if branch is None or not branch.alive:
                 return ""
             if variable := self._launcher.missing(agent, self.env(session.id)):
-                raise UsageError(_keyless(agent.name, variable))
+                raise UsageError(f"agent {agent.name!r} needs {variable}; set it here, then again")
             return agent.name if await branch.ask(lambda living: living.resume()) else ""
 
         return [name for name in await together([one(agent) for agent in agents]) if name]
@@ -345,7 +345,3 @@ async def together(work: Sequence[Awaitable[T]]) -> list[T]:
 async def _halt(branch: Branch, used: Reached) -> None:
     with suppress(MatoError):  # it has ended meanwhile, and spends nothing more
         await branch.ask(lambda living: living.cancel(used.reason, used.detail))
-
-
-def _keyless(name: str, variable: str) -> str:
-    return f"agent {name!r} needs {variable}, which this terminal does not have; set it, then again"
