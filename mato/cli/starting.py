@@ -114,7 +114,6 @@ def create(paths: Paths, wish: Wish) -> Data:
     """Ask the daemon for a session; the result of ``session.new``."""
     cwd = folder(wish.cwd or ".")
     load(paths)  # a broken config is a sentence here, not a surprise in the daemon
-    trusting.warn(paths, cwd)
     one: Data = {"model": wish.model, "base_url": wish.base_url}
     if wish.mode:  # of each agent too: what is said here goes before what its profile says
         one["mode"] = wish.mode
@@ -130,7 +129,9 @@ def create(paths: Paths, wish: Wish) -> Data:
     }
     if wish.mode:
         params["mode"] = wish.mode
-    return quick.request(paths, "session.new", params, start=True, timeout_s=120)
+    made = quick.request(paths, "session.new", params, start=True, timeout_s=120)
+    trusting.warn(paths, cwd)
+    return made
 
 
 def handed_over(paths: Paths, cwd: str, profiles: Iterable[str]) -> dict[str, str]:

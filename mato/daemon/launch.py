@@ -234,6 +234,7 @@ class Launcher:
                 session=sink.session,
                 tier=await on_disk(self.sandbox.tier, settings.sandbox.tier),
                 bare=tools.commands_ask,
+                watched=not (spec.unconfined or settings.sandbox.unconfined),
                 seen=Taint(untrusted=not trusted),
             )
             agent = factory.build(

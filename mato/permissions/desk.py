@@ -24,12 +24,14 @@ class Policy(msgspec.Struct, frozen=True):
     tier: Tier = "none"
     bare: bool = False
     """Whether nothing is around a command and nobody said that this is wanted: then each asks."""
+    watched: bool = True
+    """Whether marks count. Where commands may run unconfined by choice, mode and rules decide."""
     seen: Taint = Taint()
     """What the agent is marked with from its start: its folder may be a stranger's."""
 
     def decide(self, mode: Mode, action: Action, resource: str, taint: Taint) -> Decision:
         """What is to happen with a call of that resource."""
-        marks = taint | self.seen
+        marks = taint | self.seen if self.watched else Taint()
         subject = Subject(action, resource, self.agent, self.session)
         rule = strongest(self.rules, subject)
         question = Question(

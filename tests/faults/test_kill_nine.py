@@ -31,7 +31,9 @@ async def suffer(tmp_path: Path) -> AsyncIterator[Suffer]:
     async def suffering(seed: int, rounds: int) -> Evidence:
         print(f"seed {seed}")
         chance = Random(seed)
-        home, log, left = tmp_path / "home", tmp_path / "effects.log", f"{31_000_000 + seed}"
+        home, log = tmp_path / "home", tmp_path / "effects.log"
+        # Known among all processes of this machine, whoever else runs this test.
+        left = f"{31_000_000 + seed}.{os.getpid()}"
         (model := tmp_path / "model.json").write_text(script(chance, log, left))
         # Bare: the log of effects is outside of every workspace, where no sandbox lets it be.
         (home / "config").mkdir(parents=True)

