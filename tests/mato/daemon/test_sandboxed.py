@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mato.protocol.methods import AgentWish, Inbox, NewSession, Prompt, Status, Wait
+from mato.protocol.methods import AgentWish, Answer, Inbox, NewSession, Prompt, Status, Wait
 from mato.sandbox.tier import probe
 from mato.testing.daemon import running
 from mato_sessions.errors import UsageError
@@ -36,6 +36,10 @@ async def test_commands_of_an_agent_run_in_the_tier_that_the_daemon_tells(tmp_pa
         assert client.welcome.sandbox == probe().tier
         assert (await client.request(Status())).sandbox == probe().tier
         new = await client.request(NewSession(cwd=str(work), task="go", mode="full"))
+        # It names what is private, in a folder of strangers: allowed, it is confined all the same.
+        await client.request(Wait(session=new.session, until="blocked", timeout_s=30))
+        [waiting] = (await client.request(Inbox())).calls
+        await client.request(Answer(call=waiting.call, allowed=True, rule="approved in a test"))
         await client.request(Wait(session=new.session, until="ended", timeout_s=30))
     assert os.listdir(work) == ["inside"]
 
