@@ -188,7 +188,7 @@ class Machine:
     ) -> Made:
         """See `mato.daemon.launch.Launcher.make`."""
         of = self._of
-        _, spawned, history = await launch._history(journal, SESSION, sink.agent)
+        spawned, history = await launch._history(journal, SESSION, sink.agent)
         agent = NativeAgent(
             spawned.spec,
             Notary(of.variant.sink(sink, of.world), self),
