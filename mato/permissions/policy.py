@@ -1,7 +1,7 @@
 """Decides what a call may do; pure, and defined for everything that can be asked.
 
-Deny is stronger than the kill switch, that than two taints with a way out, that than ask, and ask
-is stronger than allow. What nothing speaks about asks.
+Deny is stronger than two taints with a way out, that than ask, and ask is stronger than allow. What
+nothing speaks about asks.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ class Decision(msgspec.Struct, frozen=True):
     effect: Effect
     rule: str
     """For people: ``mode ask: reads run``."""
-    remembered: bool = True
-    """Whether a person's answer may count for later calls too."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,14 +37,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Of an `execute`: what its line does at most."""
     rule: Effect | None = None
     """The strongest effect of the rules that match; None: none does."""
-    granted: bool = False
-    """Whether a person has allowed it beforehand."""
     private: bool = False
     """Whether the agent has seen what must not leave."""
     untrusted: bool = False
     """Whether the agent has seen what strangers wrote."""
-    killed: bool = False
-    """Whether a person has stopped everything."""
 
 
 def decide(question: Question) -> Decision:
@@ -57,13 +51,9 @@ def decide(question: Question) -> Decision:
         return Decision("deny", "a rule denies it")
     if by_mode == "deny":
         return Decision("deny", f"mode {mode}: {_things(question)} are denied")
-    if question.killed:
-        return Decision("deny", "everything has been stopped")
     if question.private and question.untrusted and leaves(question):
         says = "it can carry private data away, and strangers' text has been read"
-        return Decision("ask", says, remembered=False)
-    if question.granted:
-        return Decision("allow", "granted before")
+        return Decision("ask", says)
     if question.rule == "ask":
         return Decision("ask", "a rule asks")
     if by_mode == "ask" and question.rule == "allow":
