@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import msgspec
 
 from mato.models.base import ModelChoice
+from mato.permissions.desk import Policy
+from mato.tools.base import Registry
+from mato.tools.workspace import Workspace
+from mato_sessions.clock import Clock
 from mato_sessions.events import BlobRef, Body, Event
 from mato_sessions.events.permission import Decision
 from mato_sessions.events.session import Mode
 from mato_sessions.events.turn import Block, StopReason
-from mato_sessions.ids import TurnId
+from mato_sessions.ids import Ids, TurnId
 from mato_sessions.pieces import Piece
+from mato_sessions.redact import Redactor
 
 
 class TakeUp(msgspec.Struct, frozen=True):
@@ -23,6 +29,9 @@ class TakeUp(msgspec.Struct, frozen=True):
     """pause: until `Agent.resume`. end: it is ended as interrupted, nothing of it is run."""
     why: str = ""
     """Of a pause, for people: what it waits for and how it goes on."""
+
+
+GO_ON = TakeUp()
 
 
 class Sink(Protocol):
@@ -126,3 +135,23 @@ class Agent(Protocol):
         `drain`: what runs may come to its end first. Asked again without it, that is cut short.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What an agent of any kind is made from, besides its launch spec."""
+
+    sink: Sink
+    workspace: Workspace
+    """Stays the giver's to close."""
+    registry: Registry
+    policy: Policy
+    clock: Clock
+    ids: Ids
+    redactor: Redactor
+    env: Callable[[], Mapping[str, str]]
+    """The agent's current environment; asked for anew for each request, tool and start."""
+    history: Sequence[Event] = ()
+    """The agent's events so far, with its `agent.spawned`."""
+    take_up: TakeUp = GO_ON
+    """What becomes of what `history` leaves open."""

@@ -2,60 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
-from mato.agents.base import Agent, Sink, TakeUp
+from mato.agents.base import Agent, Given
 from mato.agents.native.runtime import NativeAgent
 from mato.models.sources import Models
-from mato.permissions.desk import Policy
-from mato.tools.base import Registry
-from mato.tools.workspace import Workspace
-from mato_sessions.clock import Clock
-from mato_sessions.events import Event
+from mato_sessions.errors import UsageError
 from mato_sessions.events.agent import AgentKind, LaunchSpec
-from mato_sessions.ids import Ids
-from mato_sessions.redact import Redactor
 
 
 def build(
-    kind: AgentKind,
-    spec: LaunchSpec,
-    sink: Sink,
-    models: Models,
-    registry: Registry,
-    workspace: Workspace,
-    clock: Clock,
-    ids: Ids,
-    env: Callable[[], Mapping[str, str]],
-    redactor: Redactor,
-    trusted_instructions: str = "",
-    history: Sequence[Event] = (),
-    take_up: TakeUp | None = None,
-    policy: Policy | None = None,
+    kind: AgentKind, spec: LaunchSpec, given: Given, models: Models, instructions: str = ""
 ) -> Agent:
     """An agent that is not running yet: call its `run` as a branch of a TaskGroup.
 
-    With `history` (the session's events so far, with its `agent.spawned`) it takes up where the
-    journal ends; what is open there goes on as `take_up` says. The workspace stays the caller's
-    to close.
+    It takes up where the history that is given ends. `instructions` are those of a trusted folder;
+    programs with agents of their own read them by themselves.
     """
     match kind:
         case "native":
-            return NativeAgent(
-                spec,
-                sink,
-                models,
-                registry,
-                workspace,
-                clock,
-                ids,
-                env,
-                redactor,
-                trusted_instructions,
-                history,
-                take_up,
-                policy,
-            )
+            return native(spec, given, models, instructions)
+        case "acp" | "terminal":
+            raise UsageError(f"this Mato starts no agents of the kind {kind!r}")
         case _:
             assert_never(kind)
+
+
+def native(spec: LaunchSpec, given: Given, models: Models, instructions: str = "") -> NativeAgent:
+    """An agent of Mato's own."""
+    return NativeAgent(
+        spec,
+        given.sink,
+        models,
+        given.registry,
+        given.workspace,
+        given.clock,
+        given.ids,
+        given.env,
+        given.redactor,
+        instructions,
+        given.history,
+        given.take_up,
+        given.policy,
+    )

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -30,7 +31,7 @@ from mato.models.base import ModelChoice
 from mato.models.keys import VARIABLES
 from mato.tools.registry import NAMES
 from mato_sessions.errors import ConfigError, UnknownName
-from mato_sessions.events.agent import LaunchSpec, Limits
+from mato_sessions.events.agent import AgentKind, LaunchSpec, Limits
 from mato_sessions.events.session import Mode
 
 DEFAULT = "coder"
@@ -39,6 +40,15 @@ PROJECT_FOLDER = Path(".mato/agents")
 _BUILTIN = Path(__file__).parent / "builtin"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _LARGEST_BYTES = 256 * 1024
+
+FLAGS = {
+    "no-fs": "Mato offers it no reading and writing of files: it does that worse than alone",
+    "no-terminal": "Mato offers it no terminals",
+    "no-load": "its session/load fails, whatever it says",
+    "answer-first": "on cancel, open questions are answered a moment before, not after",
+    "not-tried": "this profile was never run by who wrote it",
+}
+"""What may be said of a program with an agent of its own."""
 
 _SURROUNDINGS = (
     *("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TZ", "USER"),
@@ -52,8 +62,16 @@ _SURROUNDINGS = (
 class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may stand in the head."""
 
-    kind: Literal["native"] = "native"
+    kind: AgentKind = "native"
     description: str = ""
+    command: str = ""
+    """Of the other kinds: the command line of the program, split as a shell splits words."""
+    install: str = ""
+    """How one gets that program: a command, for people."""
+    flags: tuple[str, ...] = ()
+    """What is to be known about that program (`mato.agents.profile.FLAGS`)."""
+    tried: str = ""
+    """The version of the program that this profile was tried with."""
     model: str = ""
     """Empty: the default choice."""
     tools: tuple[str, ...] = NAMES
@@ -69,8 +87,13 @@ class Profile(msgspec.Struct, frozen=True):
     """What kind of agent to start."""
 
     name: str
-    kind: Literal["native"]
+    kind: AgentKind
     description: str
+    command: tuple[str, ...]
+    """The program of the other kinds, and its arguments."""
+    install: str
+    flags: tuple[str, ...]
+    tried: str
     model: str
     tools: tuple[str, ...]
     mode: Mode | None
@@ -97,6 +120,8 @@ class Profile(msgspec.Struct, frozen=True):
             limits=self.limits or limits,
             prompt=self.prompt,
             tools=self.tools,
+            argv=self.command,
+            flags=self.flags,
         )
 
 
@@ -180,6 +205,10 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
         name=name,
         kind=found.kind,
         description=found.description,
+        command=_command(found, where),
+        install=found.install,
+        flags=found.flags,
+        tried=found.tried,
         model=found.model,
         tools=found.tools,
         mode=found.mode,
@@ -188,6 +217,30 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
         prompt=body,
         origin=origin,
     )
+
+
+def _command(head: _Head, where: str) -> tuple[str, ...]:
+    if head.kind == "native":
+        if head.command or head.flags:
+            raise ConfigError(
+                f"{where}: an agent of Mato's own has no command and no flags; "
+                'say kind = "acp" for a program that speaks the Agent Client Protocol'
+            )
+        return ()
+    unknown = [flag for flag in head.flags if flag not in FLAGS]
+    if unknown:
+        raise ConfigError(
+            f"{where}: no flag is called {unknown[0]!r}; there are {', '.join(FLAGS)}"
+        )
+    try:
+        words = tuple(shlex.split(head.command))
+    except ValueError as error:
+        raise ConfigError(
+            f"{where}: its command {head.command!r} cannot be split: {error}"
+        ) from error
+    if not words or not words[0]:
+        raise ConfigError(f"{where}: an agent of kind {head.kind!r} needs a command")
+    return words
 
 
 def _split(text: str, where: str) -> tuple[str, str]:

@@ -29,7 +29,7 @@ from mato_sessions.events import (
     SessionOpened,
     SessionRenamed,
 )
-from mato_sessions.events.agent import LaunchSpec
+from mato_sessions.events.agent import AgentKind, LaunchSpec
 from mato_sessions.events.session import WindowNode
 from mato_sessions.ids import Ids
 from mato_sessions.naming import name_from_task
@@ -66,8 +66,9 @@ class Hub:
         specs = [ground.spec(wish, mode, request.env) for wish in _some(request.agents)]
         session = self._ids.session()
         agents: dict[str, AgentSpawned] = {}
-        for wish, spec in zip(request.agents, specs, strict=True):
-            agents[self._ids.agent()] = _spawned(wish, spec, [a.name for a in agents.values()])
+        for wish, (kind, spec) in zip(request.agents, specs, strict=True):
+            taken = [other.name for other in agents.values()]
+            agents[self._ids.agent()] = _spawned(wish, kind, spec, taken)
         arranged = SessionArranged(windows=layout.tiled(list(agents), self._ids))
         async with self._naming:
             name = self._name(request, cwd)
@@ -96,12 +97,12 @@ class Hub:
         self._supervisor.hand_over(session.id, env)
         held = self._supervisor.env(session.id)
         ground = await on_disk(lambda: self._launcher.look(_folder(session.cwd), held))
-        spec = ground.spec(wish, session.mode, held)
+        kind, spec = ground.spec(wish, session.mode, held)
         agent = self._ids.agent()
         async with self._naming:
             if len(session.agents) >= MOST_AGENTS:
                 raise UsageError(f"session {session.name!r} has {MOST_AGENTS} agents; that is all")
-            body = _spawned(wish, spec, [other.name for other in session.agents])
+            body = _spawned(wish, kind, spec, [other.name for other in session.agents])
             await self._supervisor.record(Draft(session=session.id, agent=agent, body=body))
         await self._supervisor.branch(session.id, agent).ensure()
         return AgentRef(agent, body.name, body.agent_kind)
@@ -191,9 +192,11 @@ def _some(wishes: Sequence[AgentWish]) -> Sequence[AgentWish]:
     return wishes
 
 
-def _spawned(wish: AgentWish, spec: LaunchSpec, taken: Sequence[str]) -> AgentSpawned:
+def _spawned(
+    wish: AgentWish, kind: AgentKind, spec: LaunchSpec, taken: Sequence[str]
+) -> AgentSpawned:
     if wish.name:
         name = names.check("agent", wish.name, taken)
     else:
         name = names.number(names.check("agent", spec.profile), taken)
-    return AgentSpawned(name=name, agent_kind="native", spec=spec)
+    return AgentSpawned(name=name, agent_kind=kind, spec=spec)

@@ -12,8 +12,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from mato.agents import factory, profile
-from mato.agents.base import Agent, Sink, TakeUp
-from mato.agents.profile import Profiles
+from mato.agents.base import Agent, Given, Sink, TakeUp
+from mato.agents.profile import Profile, Profiles
 from mato.config.budget import Budget
 from mato.config.load import VARIABLES, load
 from mato.config.paths import Paths
@@ -45,7 +45,7 @@ from mato_sessions.errors import (
     UsageError,
 )
 from mato_sessions.events import AgentSpawned, Event, Purged
-from mato_sessions.events.agent import LaunchSpec
+from mato_sessions.events.agent import AgentKind, LaunchSpec
 from mato_sessions.events.session import Mode
 from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
@@ -68,7 +68,9 @@ class Ground:
     profiles: Profiles
     sandbox: Sandbox
 
-    def spec(self, wish: AgentWish, mode: Mode, env: Mapping[str, str]) -> LaunchSpec:
+    def spec(
+        self, wish: AgentWish, mode: Mode, env: Mapping[str, str]
+    ) -> tuple[AgentKind, LaunchSpec]:
         """All that is needed to start the wished agent, now and after a restart.
 
         Raises:
@@ -77,7 +79,19 @@ class Ground:
             UsageError: an endpoint without a model, or a mode that needs a sandbox.
         """
         chosen = self.profiles.get(wish.profile or profile.DEFAULT)
-        choice = choose(
+        choice = self._model(chosen, wish, env)
+        spec = chosen.launch(choice, mode, str(self.cwd), self.settings.limits)
+        # What a person says about this very agent goes before what its profile says of all.
+        unconfined = wish.unconfined or self.settings.sandbox.unconfined
+        mode = wish.mode or spec.mode
+        self.sandbox.check(mode, self.settings.sandbox.tier, unconfined=unconfined)
+        limits = wish.limits or spec.limits
+        return chosen.kind, replace(spec, mode=mode, limits=limits, unconfined=unconfined)
+
+    def _model(self, chosen: Profile, wish: AgentWish, env: Mapping[str, str]) -> ModelChoice:
+        if chosen.kind != "native":  # it has models of its own, and this is a name among those
+            return ModelChoice(wish.model or chosen.model, "", "agent")
+        return choose(
             self.settings.model,
             self.settings.base_url,
             env or os.environ,
@@ -86,13 +100,6 @@ class Ground:
             profile_model=chosen.model,
             cwd=str(self.cwd),
         )
-        spec = chosen.launch(choice, mode, str(self.cwd), self.settings.limits)
-        # What a person says about this very agent goes before what its profile says of all.
-        unconfined = wish.unconfined or self.settings.sandbox.unconfined
-        mode = wish.mode or spec.mode
-        self.sandbox.check(mode, self.settings.sandbox.tier, unconfined=unconfined)
-        limits = wish.limits or spec.limits
-        return replace(spec, mode=mode, limits=limits, unconfined=unconfined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,8 @@ class Launcher:
 
     def missing(self, agent: AgentSummary, env: Mapping[str, str]) -> str:
         """The variable with the key that the agent's model needs, where nobody gave it; else ""."""
+        if agent.kind != "native":  # its program knows what it needs, and says so
+            return ""
         variable = key_variable(agent.model, agent.base_url, agent.model_source)
         return "" if env.get(variable) or os.environ.get(variable) else variable
 
@@ -237,22 +246,21 @@ class Launcher:
                 watched=not (spec.unconfined or settings.sandbox.unconfined),
                 seen=Taint(untrusted=not trusted),
             )
-            agent = factory.build(
-                spawned.agent_kind,
-                spec,
-                sink,
-                self.models,
-                tools,
-                workspace,
-                self.clock,
-                self._ids,
+            given = Given(
+                sink=sink,
+                workspace=workspace,
+                registry=tools,
+                policy=policy,
+                clock=self.clock,
+                ids=self._ids,
+                redactor=self._redactor,
                 # The daemon's own variables go stale: they only fill what no client gave.
-                lambda: {**os.environ, **env()},
-                self._redactor,
-                _instructions(files),
-                history,
-                take_up,
-                policy,
+                env=lambda: {**os.environ, **env()},
+                history=history,
+                take_up=take_up,
+            )
+            agent = factory.build(
+                spawned.agent_kind, spec, given, self.models, _instructions(files)
             )
         except BaseException:
             workspace.close()

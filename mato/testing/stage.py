@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from mato.agents.base import Sink
-from mato.agents.factory import build
+from mato.agents.base import Given, Sink
+from mato.agents.factory import native
 from mato.agents.native.runtime import NativeAgent
 from mato.bus import Bus
 from mato.daemon.sink import AgentSink
 from mato.models.sources import Models
+from mato.permissions.desk import Policy
 from mato.processes import ChildRecords
 from mato.testing.invariants import Acked, Effect, Evidence
 from mato.tools.registry import NAMES, Registry
@@ -145,20 +146,17 @@ async def on_stage(
         await journal.append([Draft(session=SESSION, body=opened)])
         await sink.record(spawned)
         with Workspace(folder) as workspace:
-            agent = build(
-                "native",
-                spec,
-                broken(sink),
-                models,
-                Registry(NAMES),
-                workspace,
-                clock,
-                Ids(clock.wall_us),
-                lambda: {"PATH": "/usr/local/bin:/usr/bin:/bin"},
-                redactor,
+            given = Given(
+                sink=broken(sink),
+                workspace=workspace,
+                registry=Registry(NAMES),
+                policy=Policy(),
+                clock=clock,
+                ids=Ids(clock.wall_us),
+                redactor=redactor,
+                env=lambda: {"PATH": "/usr/local/bin:/usr/bin:/bin"},
             )
-            assert isinstance(agent, NativeAgent)
-            stage.agent = agent
+            agent = stage.agent = native(spec, given, models)
             async with asyncio.TaskGroup() as group:
                 group.create_task(agent.run())
                 try:

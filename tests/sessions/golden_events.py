@@ -64,6 +64,14 @@ _SPEC = LaunchSpec(
     limits=Limits(model_calls=None, cost_usd=1),
     tools=("read", "shell"),
 )
+_FOREIGN = LaunchSpec(
+    profile="other",
+    model="",
+    cwd="/w",
+    argv=("other-agent", "--acp"),
+    flags=("no-fs",),
+    foreign="s-1",
+)
 _TREE = SplitNode("row", (1, 2), (PaneNode("p-1", "a-1"), PaneNode("p-2", "a-2")))
 
 BODIES: tuple[Body, ...] = (
@@ -71,6 +79,7 @@ BODIES: tuple[Body, ...] = (
     SessionRenamed(name=_TEXT),
     SessionArranged(windows=(WindowNode("w-1", "main", _TREE),)),
     AgentSpawned(name="one", agent_kind="native", spec=_SPEC),
+    AgentSpawned(name="two", agent_kind="acp", spec=_FOREIGN),
     AgentStateChanged(state="blocked", evidence="asks: shell"),
     AgentReconfigured(mode="full"),
     TurnQueued(blocks=(TextBlock("later"),)),

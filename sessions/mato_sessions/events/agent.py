@@ -19,7 +19,8 @@ ANSWERS = "the model answers"
 
 _SILENCE = re.compile(r"(?P<what>.+) \(since (?P<since_s>\d{1,9}(\.\d{1,6})?) s\)", re.DOTALL)
 
-AgentKind = Literal["native"]
+AgentKind = Literal["native", "acp", "terminal"]
+"""native: Mato's own. acp: a child that speaks the Agent Client Protocol. terminal: any program."""
 
 
 def silent(what: str, since_s: float) -> str:
@@ -72,6 +73,13 @@ class LaunchSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """Names of the tools it has."""
     unconfined: bool = False
     """A person said that its commands may run by the mode alone where there is no sandbox."""
+    argv: tuple[str, ...] = ()
+    """The program that is the agent, where it is one of its own."""
+    flags: tuple[str, ...] = ()
+    """What is to be known about that program; each kind has words of its own."""
+    foreign: str = ""
+    """The program's own name of a session that it is to join from its start (see
+    `AgentConnected` for those that it opens)."""
 
 
 class AgentSpawned(Body, frozen=True, kw_only=True):

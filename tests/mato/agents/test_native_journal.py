@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from mato.agents.factory import build
+from mato.agents.base import Given
+from mato.agents.factory import native
 from mato.agents.native import conversation
 from mato.agents.profile import load
 from mato.models.base import (
@@ -22,6 +23,7 @@ from mato.models.base import (
     ToolSchema,
     Usage,
 )
+from mato.permissions.desk import Policy
 from mato.testing.models import OneModel
 from mato.tools.registry import Registry
 from mato.tools.workspace import Workspace
@@ -130,19 +132,18 @@ async def live(
     clock = SystemClock()
     spec = load().get("coder").launch(ModelChoice("spy", "", "test"), "full", str(folder), Limits())
     with Workspace(folder) as workspace:
-        agent = build(
-            "native",
-            spec,
-            JournalSink(journal),
-            OneModel(model),
-            Registry(spec.tools),
-            workspace,
-            clock,
-            Ids(clock.wall_us),
-            lambda: {"OPENAI_API_KEY": SECRET},
-            redactor,
+        given = Given(
+            sink=JournalSink(journal),
+            workspace=workspace,
+            registry=Registry(spec.tools),
+            policy=Policy(),
+            clock=clock,
+            ids=Ids(clock.wall_us),
+            redactor=redactor,
+            env=lambda: {"OPENAI_API_KEY": SECRET},
             history=await journal.events("s-1"),
         )
+        agent = native(spec, given, OneModel(model))
         async with asyncio.TaskGroup() as group:
             running = group.create_task(agent.run())
             await act(agent)  # type: ignore[misc]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from mato.agents.base import TakeUp
-from mato.agents.factory import build
+from mato.agents.base import GO_ON, Given, TakeUp
+from mato.agents.factory import native
 from mato.agents.native.runtime import NativeAgent
 from mato.models.base import (
     Chunk,
@@ -23,6 +23,7 @@ from mato.models.base import (
     WaitChunk,
 )
 from mato.models.scripted import ScriptedAnswer, ScriptedCall
+from mato.permissions.desk import Policy
 from mato.testing.models import OneModel, scripted
 from mato.testing.sink import MemorySink
 from mato.tools.registry import Registry
@@ -74,22 +75,19 @@ async def on_stage(
     spec = LaunchSpec("coder", "scripted:x", mode=mode, cwd=str(folder), limits=limits or Limits())
     env = {"PATH": "/usr/bin:/bin", "OPENAI_API_KEY": KEY}
     with Workspace(folder) as workspace:
-        agent = build(
-            "native",
-            spec,
-            sink,
-            models,
-            Registry(tools),
-            workspace,
-            clock,
-            Ids(clock.wall_us),
-            lambda: env,
-            Redactor(),
-            "",
-            history,
-            take_up,
+        given = Given(
+            sink=sink,
+            workspace=workspace,
+            registry=Registry(tools),
+            policy=Policy(),
+            clock=clock,
+            ids=Ids(clock.wall_us),
+            redactor=Redactor(),
+            env=lambda: env,
+            history=history,
+            take_up=take_up or GO_ON,
         )
-        assert isinstance(agent, NativeAgent)
+        agent = native(spec, given, models)
         async with asyncio.TaskGroup() as group:
             group.create_task(agent.run())
             yield Stage(agent, sink, folder)
