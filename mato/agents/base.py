@@ -13,7 +13,7 @@ from mato.permissions.desk import Policy
 from mato.tools.base import Registry
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
-from mato_sessions.events import BlobRef, Body, Event
+from mato_sessions.events import BlobRef, Body, Event, PermissionGranted
 from mato_sessions.events.permission import Decision
 from mato_sessions.events.session import Mode
 from mato_sessions.events.turn import Block, StopReason
@@ -97,9 +97,16 @@ class Agent(Protocol):
         ...
 
     async def answer(
-        self, call: str, allowed: bool, rule: str, decision: Decision | None = None
+        self,
+        call: str,
+        allowed: bool,
+        rule: str,
+        decision: Decision | None = None,
+        granted: PermissionGranted | None = None,
     ) -> None:
         """Decide a waiting call; `decision` where it was cut off and nobody knows how far it came.
+
+        `granted` is journaled with the answer, if that is the one that counts.
 
         Raises:
             UnknownName: it does not wait (any more).

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mato.cli import daemon_commands, machine_commands, policy, records, undoing
+from mato.cli import daemon_commands, grants, machine_commands, policy, records, undoing
 from mato_sessions.errors import UnknownName, UsageError
 
 HELP = """
@@ -33,7 +33,8 @@ app = typer.Typer(
 )
 app.add_typer(daemon_commands.app, name="daemon")
 app.add_typer(policy.app, name="policy")
-GROUPS = ("daemon", "policy")
+app.add_typer(grants.app, name="grants")
+GROUPS = ("daemon", "grants", "policy")
 """Commands with commands of their own."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -230,11 +231,21 @@ def inbox(as_json: Json = False) -> int:
 
 
 @app.command()
-def approve(call: Call) -> int:
-    """Allow a waiting tool call, once."""
+def approve(
+    call: Call,
+    session: Annotated[
+        bool, typer.Option("--session", help="And what is like it: `mato inbox` says what.")
+    ] = False,
+    for_: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="With --session: how long (8h).")
+    ] = "",
+) -> int:
+    """Allow a waiting tool call: once, or for the session what the agent asks like it."""
     from mato.cli import requests
 
-    return requests.answer(call, allowed=True)
+    if for_ and not session:
+        raise UsageError("--for says how long --session holds; give both")
+    return grants.approve(call, for_) if session else requests.answer(call, allowed=True)
 
 
 @app.command()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mato.cli.duration import seconds
 from mato_sessions.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
-_UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def verify(
@@ -79,11 +78,4 @@ def gc(
     """
     from mato.cli import purging
 
-    return purging.gc(_age_s(older_than), yes=yes, as_json=as_json)
-
-
-def _age_s(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
-    if found is None:
-        raise UsageError(f"{text!r} is no age; give a number and m, h, d or w, such as 30d")
-    return int(found[1]) * _UNITS_S[found[2]]
+    return purging.gc(seconds(older_than, "age"), yes=yes, as_json=as_json)

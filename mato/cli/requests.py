@@ -186,8 +186,8 @@ def inbox(as_json: bool = False) -> int:
         who = f"{session['name']}:{call['agent_name']}"
         output.say(f"▲ {call['call']}  {who}  {output.ago(call['at_us'], now_us)}")
         output.say(f"  {call['tool']}  {call['resource']}")
-        if call.get("question") == "recovery":
-            output.say(f"  {asked(call)}")
+        for line in reasons(call):
+            output.say(f"  {line}")
         for line in call["preview"].splitlines():
             output.say(f"    {line}")
     questions = {call.get("question", "permission") for _, call in waiting}
@@ -196,6 +196,24 @@ def inbox(as_json: bool = False) -> int:
     if "recovery" in questions:
         output.note("`mato resolve CALL done|again|give-up` decides what was cut off")
     return 0
+
+
+def reasons(call: Data) -> list[str]:
+    """What a person is to know before answering, a line each."""
+    if call.get("question") == "recovery":
+        return [asked(call)]
+    lines = [f"asks because: {call['why']}"] if call.get("why") else []
+    if seen := marks(call):
+        lines.append(f"it has seen {seen}")
+    if lasting := call.get("lasting"):
+        lines.append(f"--session would allow: {lasting}")
+    return lines
+
+
+def marks(found: Data) -> str:
+    """What an agent has seen that makes a way out dangerous, for people; "" where nothing."""
+    seen = ["private data"] if found.get("private") else []
+    return " and ".join(seen + (["strangers' text"] if found.get("untrusted") else []))
 
 
 def asked(call: Data) -> str:
@@ -219,6 +237,9 @@ def call_json(session: Data, call: Data) -> Data:
         "arguments": call["arguments"],
         "question": call.get("question", "permission"),
         "decisions": call.get("decisions", []),
+        "why": call.get("why", ""),
+        "taint": {name: call.get(name, False) for name in ("private", "untrusted")},
+        "lasting": call.get("lasting", ""),
         "asked": output.iso(call["at_us"]),
     }
 

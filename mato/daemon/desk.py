@@ -11,7 +11,7 @@ from typing import Any
 from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
-from mato.daemon import purging, undo
+from mato.daemon import granting, purging, undo
 from mato.daemon.hub import Hub
 from mato.daemon.killing import kill_all
 from mato.daemon.pressure import Pressure
@@ -26,6 +26,7 @@ from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.clock import Clock
 from mato_sessions.errors import TimedOut, UnknownName, UsageError
 from mato_sessions.events import BlobRef
+from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
 
 _PAGE_EVENTS = 2000
@@ -58,6 +59,7 @@ class FrontDesk:
         self._clock = clock
         self._stopping = stopping
         self._pressure = pressure
+        self._ids = Ids(clock.wall_us)
         self._started_us = clock.wall_us()
         self._started_mono_us = clock.mono_us()
         self.count_clients: Callable[[], int] = lambda: 0
@@ -161,13 +163,9 @@ class FrontDesk:
                     branch = self._agents.branch(session.id, agent.id)
                     await branch.ask(lambda living: living.looked())
             case m.Answer():
-                call = roster.call(request.call)
-                branch = self._agents.branch(call.session, call.agent)
-                await branch.ask(
-                    lambda living: living.answer(
-                        call.call, request.allowed, request.rule, request.decision
-                    )
-                )
+                await granting.answer(self._agents, self._clock, self._ids, request)
+            case m.RevokeGrants():
+                return await granting.revoke(self._agents, self._clock, request)
             case _:
                 raise UsageError(f"{request.method} cannot be asked for here")
         return None

@@ -25,6 +25,7 @@ from mato.models.choice import choose
 from mato.models.keys import key_variable, secrets
 from mato.models.sources import Sources
 from mato.permissions.desk import Policy
+from mato.permissions.grants import Standing
 from mato.permissions.reading import rules
 from mato.permissions.taint import Taint
 from mato.processes import ChildRecords
@@ -222,6 +223,7 @@ class Launcher:
         sink: Sink,
         env: Callable[[], Mapping[str, str]],
         take_up: TakeUp,
+        standing: Callable[[], Standing],
     ) -> Made:
         """The agent of `sink`, taken up where its journaled history ends, as `take_up` says.
 
@@ -237,14 +239,8 @@ class Launcher:
             tools = await on_disk(self._tools, spec, settings.sandbox)
             # Asked anew for each agent; one that goes on keeps the system prompt of its journal.
             trusted, files = await on_disk(self._trusted, workspace.root)
-            policy = Policy(
-                await on_disk(rules, self._paths, Path(spec.cwd)),
-                agent=spawned.name,
-                session=sink.session,
-                tier=await on_disk(self.sandbox.tier, settings.sandbox.tier),
-                bare=tools.commands_ask,
-                watched=not (spec.unconfined or settings.sandbox.unconfined),
-                seen=Taint(untrusted=not trusted),
+            policy = await on_disk(
+                self._policy, spawned, sink.session, settings.sandbox, trusted, standing
             )
             given = Given(
                 sink=sink,
@@ -270,9 +266,34 @@ class Launcher:
     def _tools(self, spec: LaunchSpec, wanted: Sandboxing) -> Registry:
         """The tools of an agent, its commands confined as the settings say."""
         shell = Shell(self.sandbox, wanted.tier, spec.env_names)
+        return Registry(spec.tools, shell, commands_ask=self._bare(spec, wanted))
+
+    def _bare(self, spec: LaunchSpec, wanted: Sandboxing) -> bool:
+        """Whether nothing is around commands and nobody said that this is wanted."""
         bare = wanted.tier == "none" or self.sandbox.offer().tier == "none"
-        asks = bare and not (spec.unconfined or wanted.unconfined)
-        return Registry(spec.tools, shell, commands_ask=asks)
+        return bare and not (spec.unconfined or wanted.unconfined)
+
+    def _policy(
+        self,
+        spawned: AgentSpawned,
+        session: str,
+        wanted: Sandboxing,
+        trusted: bool,
+        standing: Callable[[], Standing],
+    ) -> Policy:
+        """What holds for an agent as rules, trust and settings are now. Reads files."""
+        spec = spawned.spec
+        return Policy(
+            rules(self._paths, Path(spec.cwd)),
+            agent=spawned.name,
+            session=session,
+            tier=self.sandbox.tier(wanted.tier),
+            bare=self._bare(spec, wanted),
+            watched=not (spec.unconfined or wanted.unconfined),
+            seen=Taint(untrusted=not trusted),
+            folder=spec.cwd,
+            standing=standing,
+        )
 
 
 async def _history(journal: Journal, session: str, agent: str) -> tuple[AgentSpawned, list[Event]]:

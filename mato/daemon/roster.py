@@ -27,6 +27,7 @@ _CODE = (
     "mato_sessions.events.session",
     "mato_sessions.events.tool",
     "mato_sessions.events.turn",
+    "mato_sessions.grants",
     "mato_sessions.ledger",
 )
 """Modules that decide what the roster makes of the facts."""

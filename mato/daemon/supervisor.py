@@ -19,6 +19,7 @@ from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
 from mato.daemon.roster import Roster
 from mato.daemon.sink import AgentSink
+from mato.daemon.standing import watch
 from mato.processes import ChildRecords
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.errors import DaemonError, JournalError, MatoError, UsageError
@@ -195,11 +196,12 @@ class Supervisor:
             raise UsageError(f"agent {summary.name!r} has ended; `mato new` starts another one")
         if agent not in self._branches:
             sink = AgentSink(session, agent, self._journal, self._bus, self.records)
+            standing = watch(self.roster, self._launcher.clock, lambda: self.killing, agent)
             self._branches[agent] = Branch(
                 summary.name,
                 sink,
                 lambda take_up: self._launcher.make(
-                    self._journal, sink, lambda: self._env.get(session, {}), take_up
+                    self._journal, sink, lambda: self._env.get(session, {}), take_up, standing
                 ),
                 self._tasks,
                 lambda: self._take_up_of(session, summary),

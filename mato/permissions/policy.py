@@ -1,7 +1,8 @@
 """Decides what a call may do; pure, and defined for everything that can be asked.
 
-Deny is stronger than two taints with a way out, that than ask, and ask is stronger than allow. What
-nothing speaks about asks.
+Deny is stronger than the end of an agent, that than two taints with a way out, that than ask, and
+ask is stronger than allow. A grant allows: it answers what a mode asks, and never what a rule asks.
+What nothing speaks about asks.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import Literal, assert_never
 
 import msgspec
 
+from mato.permissions.taint import Taint
 from mato.shell import Kind
-from mato_sessions.events.permission import Action
+from mato_sessions.events.permission import Action, Pattern
 from mato_sessions.events.session import Mode
 
 Effect = Literal["allow", "ask", "deny"]
@@ -25,6 +27,17 @@ class Decision(msgspec.Struct, frozen=True):
     effect: Effect
     rule: str
     """For people: ``mode ask: reads run``."""
+    by: Literal["mode", "rule", "grant", "taint", "bare", "guard", "killed"] = "mode"
+    """What decided. taint: two marks and a way out. bare: nothing is around commands. guard: it
+    could make programs run."""
+    marks: Taint = Taint()
+    """What the agent was marked with."""
+    grant: str = ""
+    """The id of the grant that decided."""
+    patterns: tuple[Pattern, ...] = ()
+    """Of what asks: what a yes for the session would cover."""
+    lasting: str = ""
+    """The same for people."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +54,16 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the agent has seen what must not leave."""
     untrusted: bool = False
     """Whether the agent has seen what strangers wrote."""
+    granted: bool = False
+    """Whether a person's yes for the session covers it."""
+    killed: bool = False
+    """Whether the agent is being ended."""
+    bare: bool = False
+    """Whether nothing is around a command and nobody said that this is wanted."""
+    guarded: bool = False
+    """Of a write: whether the file could make programs run, or instruct agents."""
+    networked: bool = False
+    """Whether a command in the sandbox reaches any host at all."""
 
 
 def decide(question: Question) -> Decision:
@@ -48,16 +71,24 @@ def decide(question: Question) -> Decision:
     mode = question.mode
     by_mode = _by_mode(question)
     if question.rule == "deny":
-        return Decision("deny", "a rule denies it")
+        return Decision("deny", "a rule denies it", "rule")
     if by_mode == "deny":
         return Decision("deny", f"mode {mode}: {_things(question)} are denied")
+    if question.killed:
+        return Decision("deny", "the agent is being ended", "killed")
     if question.private and question.untrusted and leaves(question):
         says = "it can carry private data away, and strangers' text has been read"
-        return Decision("ask", says)
+        return Decision("ask", says, "taint")
     if question.rule == "ask":
-        return Decision("ask", "a rule asks")
+        return Decision("ask", "a rule asks", "rule")
+    if question.bare and question.action == "execute":
+        return Decision("ask", f"no sandbox: commands ask in mode {mode} too", "bare")
+    if question.guarded and question.action == "write" and question.rule != "allow":
+        return Decision("ask", "the file can make programs run, or instruct agents", "guard")
     if by_mode == "ask" and question.rule == "allow":
-        return Decision("allow", "a rule allows it")
+        return Decision("allow", "a rule allows it", "rule")
+    if by_mode == "ask" and question.granted:
+        return Decision("allow", "a person allowed it for the session", "grant")
     verb = "run" if by_mode == "allow" else "ask"
     return Decision(by_mode, f"mode {mode}: {_things(question)} {verb}")
 
@@ -70,7 +101,8 @@ def leaves(question: Question) -> bool:
         case "read" | "write":
             return False
         case "project":
-            return question.tier != "full"  # in there nothing has a network
+            # In there nothing has a network, unless hosts are let through.
+            return question.tier != "full" or question.networked
         case "out" | "unknown":
             return True
         case _:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from mato.protocol.granting import GRANTED_S, Answer, RevokeGrants, RevokeResult
 from mato.protocol.observing import (
-    Answer,
     Blob,
     BlobResult,
     Events,
@@ -283,6 +283,7 @@ METHODS: dict[str, type[Request]] = {
         Looked,
         Inbox,
         Answer,
+        RevokeGrants,
         Events,
         Blob,
         Purge,
@@ -294,6 +295,7 @@ METHODS: dict[str, type[Request]] = {
 }
 
 __all__ = [
+    "GRANTED_S",
     "METHODS",
     "AgentNames",
     "AgentRef",
@@ -327,6 +329,8 @@ __all__ = [
     "RenameSession",
     "Request",
     "Resume",
+    "RevokeGrants",
+    "RevokeResult",
     "Shutdown",
     "Spawn",
     "Status",

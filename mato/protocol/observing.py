@@ -8,7 +8,6 @@ import msgspec
 
 from mato.protocol.request import Request
 from mato_sessions.catalog import PendingCall
-from mato_sessions.events.permission import Decision
 
 
 class Inbox(Request, frozen=True, kw_only=True):
@@ -21,20 +20,6 @@ class InboxResult(msgspec.Struct, frozen=True):
 
 
 Inbox.Result = InboxResult
-
-
-class Answer(Request, frozen=True, kw_only=True):
-    """Allow or deny a waiting call."""
-
-    method: ClassVar[str] = "inbox.answer"
-
-    call: str
-    """The call's id, or a unique beginning of it."""
-    allowed: bool
-    rule: str
-    """For the record: "approved in the pane", "denied by mato deny" …"""
-    decision: Decision | None = None
-    """Of a call that was cut off. None: `allowed` says it (again, or give up)."""
 
 
 class Events(Request, frozen=True, kw_only=True):

@@ -24,8 +24,6 @@ class Verdict(msgspec.Struct, frozen=True):
     """For people: what decided."""
     commands: tuple[Simple, ...] = ()
     """The commands in their order; empty where the line could not be read for certain."""
-    keys: tuple[str, ...] = ()
-    """What a grant would name: the head of each project command (`pytest`, `npm run build`)."""
 
     def __bool__(self) -> bool:
         return self.kind == "read"
@@ -39,11 +37,8 @@ def judge(command: str) -> Verdict:
         return Verdict("unknown", str(error))
     kind: Kind = "read"
     reason = "only looks, inside the workspace"
-    keys: list[str] = []
     for simple in commands:
         found = classify(simple)
-        if found.kind == "project" and found.key not in keys:
-            keys.append(found.key)
         if _RANK[found.kind] > _RANK[kind]:
             kind, reason = found.kind, found.reason
-    return Verdict(kind, reason, commands, tuple(keys))
+    return Verdict(kind, reason, commands)

@@ -22,7 +22,9 @@ class Found(msgspec.Struct, frozen=True):
     kind: Kind
     reason: str
     key: str = ""
-    """Of a project command: what a grant names."""
+    """The command with its sub-command, as a grant names it; empty where it is not understood."""
+    tests: bool = False
+    """Whether it is one of the project's own tests and builds."""
 
 
 def classify(simple: Simple) -> Found:
@@ -35,7 +37,7 @@ def classify(simple: Simple) -> Found:
             return Found("unknown", f"{path!r} can make programs run")
     found = _command(simple.argv)
     if found.kind == "read" and simple.writes:
-        return Found("write", f"writes {simple.writes[0]!r}")
+        return Found("write", f"writes {simple.writes[0]!r}", found.key)
     return found
 
 
@@ -56,7 +58,7 @@ def _path(path: str) -> str:
 def _command(argv: tuple[str, ...]) -> Found:
     name = argv[0]
     if argv[1:] == ("--version",) and name in _VERSIONED:
-        return Found("read", "says its version")
+        return Found("read", "says its version", name)
     if _out(argv):
         return Found("out", f"{_head(argv)} can carry data away")
     if key := _project(argv):
@@ -64,7 +66,7 @@ def _command(argv: tuple[str, ...]) -> Found:
             for part in re.split(r"[=:,]", word):
                 if outside(re.sub(r"^-[A-Za-z]", "", part)):
                     return Found("unknown", f"{part!r} may be outside the workspace")
-        return Found("project", f"{key} runs code of the project", key)
+        return Found("project", f"{key} runs code of the project", key, tests=True)
     rule = RULES.get(name)
     rest = argv[1:]
     if name == "git" and rest:
@@ -72,6 +74,7 @@ def _command(argv: tuple[str, ...]) -> Found:
         name = f"git {rest[0]}"
         if rule is None and rest[:2] in GIT_TWO:
             rule = GIT_TWO[rest[:2]]
+            name = f"git {rest[0]} {rest[1]}"
             rest = rest[1:]
         rest = rest[1:]
     if rule is None:
@@ -82,9 +85,9 @@ def _command(argv: tuple[str, ...]) -> Found:
         case "project":
             return Found("project", f"{name} can run hooks and filters of the project", name)
         case "write":
-            return Found("write", f"{name} changes files")
+            return Found("write", f"{name} changes files", name)
         case _:
-            return Found("read", f"{name} only looks")
+            return Found("read", f"{name} only looks", name)
 
 
 def _head(argv: tuple[str, ...]) -> str:

@@ -42,6 +42,7 @@ from mato_sessions.events import (
     Body,
     Event,
     PermissionAnswered,
+    PermissionGranted,
     SessionArranged,
     SessionOpened,
     SessionRenamed,
@@ -242,6 +243,17 @@ class FakeDaemon:
     def _decide(self, answer: Answer) -> None:
         for call in self.catalog.pending():
             if call.call == answer.call:
+                if answer.scope == "session":
+                    granted = PermissionGranted(
+                        grant="g-1",
+                        call=call.call,
+                        action=call.action,
+                        patterns=call.patterns,
+                        words=call.lasting,
+                        by=answer.rule,
+                        expires_us=2**62,
+                    )
+                    self.emit(call.session, granted, agent=call.agent, turn=call.turn)
                 body = PermissionAnswered(
                     call=call.call,
                     allowed=answer.allowed,

@@ -140,6 +140,10 @@ def _ask(entry: CallEntry, body: PermissionAsked) -> None:
     entry.preview = body.preview
     entry.question = body.question
     entry.decisions = body.decisions
+    entry.why = body.why
+    entry.private = body.private
+    entry.untrusted = body.untrusted
+    entry.lasting = body.lasting
     entry.arguments = entry.arguments or body.arguments
 
 

@@ -17,6 +17,8 @@ from mato_sessions.events import (
     Event,
     PermissionAnswered,
     PermissionAsked,
+    PermissionGranted,
+    PermissionRevoked,
     SessionArchived,
     SessionArranged,
     SessionOpened,
@@ -28,8 +30,9 @@ from mato_sessions.events import (
     UsageReported,
 )
 from mato_sessions.events.agent import AgentState
-from mato_sessions.events.permission import Action, Decision, Question
+from mato_sessions.events.permission import Action, Decision, Pattern, Question
 from mato_sessions.events.session import Mode, WindowNode
+from mato_sessions.grants import Grant, with_fact
 from mato_sessions.ledger import Ledger
 from mato_sessions.spending import Spent, spend
 
@@ -52,6 +55,12 @@ class PendingCall(msgspec.Struct, frozen=True, kw_only=True):
     """recovery: it was cut off by a daemon's end, and what became of it is not known."""
     decisions: tuple[Decision, ...] = ()
     """What a recovery can be answered with."""
+    why: str = ""
+    private: bool = False
+    untrusted: bool = False
+    patterns: tuple[Pattern, ...] = ()
+    lasting: str = ""
+    """See `PermissionAsked`."""
     at_us: int
     """When it was asked, wall clock."""
     position: int
@@ -93,6 +102,8 @@ class AgentSummary(msgspec.Struct, kw_only=True):
     """Turns that wait, oldest first."""
     pending: list[PendingCall] = []
     """Oldest first."""
+    grants: list[Grant] = []
+    """Oldest first; some may have expired (`grants.standing`)."""
 
 
 class SessionSummary(msgspec.Struct, kw_only=True):
@@ -220,6 +231,7 @@ class Catalog:
                 agent.turn = None
                 agent.queued = []
                 agent.pending = []
+                agent.grants = []
             case TurnQueued() if event.turn is not None:
                 agent.queued.append(event.turn)
             case TurnReturned():
@@ -238,6 +250,8 @@ class Catalog:
                 agent.pending = [*others, _pending(agent, event, body)]
             case PermissionAnswered(call=call):
                 agent.pending = [one for one in agent.pending if one.call != call]
+            case PermissionGranted() | PermissionRevoked() as body:
+                agent.grants = with_fact(agent.grants, event, body)
             case UsageReported() as body:
                 tokens = body.input + body.output
                 spend(agent, event.at_us, tokens, body.cost_usd or 0.0, 1)
@@ -304,6 +318,11 @@ def _pending(agent: AgentSummary, event: Event, body: PermissionAsked) -> Pendin
         preview=body.preview,
         question=body.question,
         decisions=body.decisions,
+        why=body.why,
+        private=body.private,
+        untrusted=body.untrusted,
+        patterns=body.patterns,
+        lasting=body.lasting,
         at_us=event.at_us,
         position=event.position,
     )

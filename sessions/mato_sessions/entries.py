@@ -72,6 +72,11 @@ class CallEntry(Entry, tag="call", kw_only=True):
     decisions: tuple[Decision, ...] = ()
     decided: str = ""
     """The rule or person that decided (PermissionAnswered.rule)."""
+    why: str = ""
+    private: bool = False
+    untrusted: bool = False
+    lasting: str = ""
+    """While waiting; see `PermissionAsked`."""
     output: str = ""
     """What it has printed so far; its last 64 KiB while it runs, the tool's content afterwards."""
     summary: str = ""

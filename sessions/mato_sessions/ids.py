@@ -17,6 +17,7 @@ CallId = NewType("CallId", str)
 RequestId = NewType("RequestId", str)
 PaneId = NewType("PaneId", str)
 WindowId = NewType("WindowId", str)
+GrantId = NewType("GrantId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_DIGITS = 10
@@ -59,3 +60,6 @@ class Ids:
 
     def window(self) -> WindowId:
         return WindowId(self._make("w"))
+
+    def grant(self) -> GrantId:
+        return GrantId(self._make("g"))

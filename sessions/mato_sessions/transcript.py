@@ -30,6 +30,8 @@ from mato_sessions.events import (
     OutputStreamed,
     PermissionAnswered,
     PermissionAsked,
+    PermissionGranted,
+    PermissionRevoked,
     PlanUpdated,
     Purged,
     ReasoningStreamed,
@@ -175,6 +177,10 @@ class Transcript:
                 )
                 plan.items = items
                 self._shelf.touch(plan)
+            case PermissionGranted(words=words):
+                self._notice(event, "info", f"allowed for the session: {words}")
+            case PermissionRevoked(grant=grant, by=by):
+                self._notice(event, "info", f"{grant} allows nothing any more: {by}")
             case TurnUndone(files=files):
                 self._notice(event, "info", f"undone, as before the turn: {', '.join(files)}")
             case AgentReconfigured() as body:

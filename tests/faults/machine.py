@@ -19,6 +19,8 @@ from mato.daemon import launch
 from mato.daemon.launch import Made
 from mato.daemon.subscription import Subscription
 from mato.daemon.supervisor import Supervisor
+from mato.permissions.desk import Policy
+from mato.permissions.grants import Standing
 from mato.processes import ChildRecords
 from mato.protocol.frames import EventFrame
 from mato.protocol.methods import Subscribe
@@ -185,6 +187,7 @@ class Machine:
         sink: Sink,
         env: Callable[[], Mapping[str, str]],
         take_up: TakeUp,
+        standing: Callable[[], Standing],
     ) -> Made:
         """See `mato.daemon.launch.Launcher.make`."""
         of = self._of
@@ -201,6 +204,7 @@ class Machine:
             self._redactor,
             history=of.variant.history(history),
             take_up=take_up,
+            policy=Policy(standing=standing),
         )
         self._living[sink.agent] = agent
         return Made(agent, lambda: None)

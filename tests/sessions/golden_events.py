@@ -22,6 +22,8 @@ from mato_sessions.events import (
     OutputStreamed,
     PermissionAnswered,
     PermissionAsked,
+    PermissionGranted,
+    PermissionRevoked,
     PlanUpdated,
     ReasoningStreamed,
     SessionArchived,
@@ -43,6 +45,7 @@ from mato_sessions.events import (
 )
 from mato_sessions.events.agent import LaunchSpec, Limits
 from mato_sessions.events.model import Call
+from mato_sessions.events.permission import Pattern
 from mato_sessions.events.session import PaneNode, SplitNode, WindowNode
 from mato_sessions.events.tool import PlanItem
 from mato_sessions.events.turn import TextBlock
@@ -128,6 +131,31 @@ BODIES: tuple[Body, ...] = (
     codec.decode("future.thing", 7, b'{"a": 1}'),
     SessionArchived(archived=True),
     TurnUndone(files=("src/app.py",)),
+    PermissionAsked(
+        call="c-4",
+        tool="shell",
+        action="execute",
+        resource="pytest -q",
+        arguments={"command": "pytest -q"},
+        why="mode ask: commands ask",
+        private=True,
+        untrusted=True,
+        patterns=(Pattern("tests"), Pattern("command", "git commit")),
+        lasting="the project's own tests",
+    ),
+    PermissionGranted(
+        grant="g-1",
+        call="c-4",
+        action="execute",
+        patterns=(Pattern("tests"),),
+        words="the project's own tests",
+        by="approved in the pane",
+        expires_us=1_800_000_000_000_000,
+    ),
+    PermissionAnswered(
+        call="c-4", allowed=True, by="grant", rule="allowed before", private=True, grant="g-1"
+    ),
+    PermissionRevoked(grant="g-1", by="revoked by mato grants"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Container, Sequence
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -11,8 +12,15 @@ from mato.agents.native.requests import ask_next
 from mato.agents.native.state import CallStatus, OpenCall
 from mato.agents.native.stepping import Step
 from mato.agents.native.steps import AskPerson
+from mato.permissions.policy import Decision
 from mato.permissions.taint import taint
-from mato_sessions.events import Body, PermissionAnswered, ToolFailed, ToolStarted
+from mato_sessions.events import (
+    Body,
+    PermissionAnswered,
+    PermissionAsked,
+    ToolFailed,
+    ToolStarted,
+)
 from mato_sessions.events.model import Call
 
 
@@ -76,15 +84,57 @@ def _decide(work: Step, call: OpenCall) -> list[Body]:
         marks |= taint(each.proposed.arguments)
     decision = work.setup.decide(work.state.mode, call.action, call.resource, marks)
     if decision.effect == "ask":
-        work.mark_call(call.call, "asking")
+        work.mark_call(call.call, "asking", decision)
         work.command(AskPerson(call.call, call.proposed.name, call.arguments))
         return []
-    allowed = decision.effect == "allow"
-    answered = PermissionAnswered(call=call.call, allowed=allowed, by="mode", rule=decision.rule)
-    if allowed:
+    answered = _answered(call.call, decision)
+    if answered.allowed:
         work.mark_call(call.call, "starting")
         return [answered, ToolStarted(call=call.call, attempt=1)]
     work.mark_call(call.call, "closing")
     message = f"Not allowed ({decision.rule}). Go on without it, or say what you need and why."
     failed = ToolFailed(call=call.call, attempt=0, message=message, cause="denied")
     return [answered, failed]
+
+
+def _answered(call: str, decision: Decision) -> PermissionAnswered:
+    """The fact that nobody had to be asked."""
+    match decision.by:
+        case "rule" | "grant" | "killed":
+            by = decision.by
+        case "mode" | "taint" | "bare" | "guard":
+            by = "mode"
+        case _:
+            assert_never(decision.by)
+    return PermissionAnswered(
+        call=call,
+        allowed=decision.effect == "allow",
+        by=by,
+        rule=decision.rule,
+        private=decision.marks.private,
+        untrusted=decision.marks.untrusted,
+        grant=decision.grant,
+    )
+
+
+def asked(call: OpenCall, preview: str) -> PermissionAsked:
+    """The fact that a person has to decide, with what they are to know."""
+    decision = call.asks
+    found = PermissionAsked(
+        call=call.call,
+        tool=call.proposed.name,
+        action=call.action,
+        resource=call.resource,
+        arguments=call.proposed.arguments,
+        preview=preview,
+    )
+    if decision is None:
+        return found
+    return replace(
+        found,
+        why=decision.rule,
+        private=decision.marks.private,
+        untrusted=decision.marks.untrusted,
+        patterns=decision.patterns,
+        lasting=decision.lasting,
+    )

@@ -16,7 +16,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from mato.agents.native import ending, recovery
-from mato.agents.native.calls import advance, propose
+from mato.agents.native.calls import advance, asked, propose
 from mato.agents.native.requests import ask, ask_next
 from mato.agents.native.state import Queued, State, fold
 from mato.agents.native.stepping import Setup, Step
@@ -59,7 +59,6 @@ from mato_sessions.events import (
     ModelAsked,
     ModelFailed,
     PermissionAnswered,
-    PermissionAsked,
     ToolFailed,
     ToolFinished,
     ToolStarted,
@@ -298,24 +297,21 @@ def _question(work: Step, fact: QuestionReady | QuestionFailed | PersonAnswered)
     match fact:
         case QuestionReady(call=call, preview=preview):
             work.mark_call(call, "waiting")
-            proposed = found.proposed
-            asked = PermissionAsked(
-                call=call,
-                tool=proposed.name,
-                action=found.action,
-                resource=found.resource,
-                arguments=proposed.arguments,
-                preview=preview,
-            )
-            work.record_in_turn(asked, *work.showing("blocked", f"asks: {proposed.name}"))
+            evidence = f"asks: {found.proposed.name}"
+            work.record_in_turn(asked(found, preview), *work.showing("blocked", evidence))
         case QuestionFailed(call=call, message=message):
             work.mark_call(call, "closing")
             work.record_in_turn(ToolFailed(call=call, attempt=0, message=message))
-        case PersonAnswered(call=call, allowed=True, rule=rule):
+        case PersonAnswered(call=call, allowed=True, rule=rule, granted=granted):
             work.mark_call(call, "starting")
-            answered = PermissionAnswered(call=call, allowed=True, by="person", rule=rule)
+            # Only the answer that counts gives it: one that came too late leaves no grant.
+            given = () if granted is None else (granted,)
+            grant = "" if granted is None else granted.grant
+            answered = PermissionAnswered(
+                call=call, allowed=True, by="person", rule=rule, grant=grant
+            )
             started = ToolStarted(call=call, attempt=found.attempt + 1)
-            work.record_in_turn(answered, started, *work.unblocked("allowed"))
+            work.record_in_turn(*given, answered, started, *work.unblocked("allowed"))
         case PersonAnswered(call=call, rule=rule):
             work.mark_call(call, "closing")
             answered = PermissionAnswered(call=call, allowed=False, by="person", rule=rule)

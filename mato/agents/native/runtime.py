@@ -48,6 +48,7 @@ from mato_sessions.events import (
     Event,
     FileCheckpointed,
     ModelAsked,
+    PermissionGranted,
     TextStreamed,
     TurnEnded,
 )
@@ -145,7 +146,12 @@ class NativeAgent:
         return await self._ask(CancelCame(self._now, reason, detail))
 
     async def answer(
-        self, call: str, allowed: bool, rule: str, decision: Decision | None = None
+        self,
+        call: str,
+        allowed: bool,
+        rule: str,
+        decision: Decision | None = None,
+        granted: PermissionGranted | None = None,
     ) -> None:
         """See `Agent.answer`."""
         if self._state.paused:
@@ -154,7 +160,7 @@ class NativeAgent:
         found = turn.open(call) if turn else None
         if found is not None:
             check_answer(found, allowed, decision)
-        if not await self._ask(PersonAnswered(call, allowed, rule, self._now, decision)):
+        if not await self._ask(PersonAnswered(call, allowed, rule, self._now, decision, granted)):
             raise UnknownName(
                 f"call {call!r} has just been answered, or its turn has ended; `mato inbox` lists "
                 "those that wait"

@@ -16,6 +16,7 @@ from mato.agents.native import loops
 from mato.agents.native.conversation import Thread
 from mato.agents.native.steps import Ending
 from mato.models.base import ModelChoice
+from mato.permissions.policy import Decision
 from mato.permissions.taint import Taint, taint
 from mato_sessions.events import (
     AgentExited,
@@ -68,6 +69,8 @@ class OpenCall(msgspec.Struct, frozen=True):
     status: CallStatus
     attempt: int = 0
     """Of its newest start; 0 before the first."""
+    asks: Decision | None = None
+    """Mark: why a person is to be asked."""
 
     @property
     def call(self) -> str:
@@ -119,10 +122,11 @@ class Turn(msgspec.Struct, frozen=True):
         """The open call of that id."""
         return next((each for each in self.calls if each.call == call), None)
 
-    def marked(self, call: str, status: CallStatus) -> Turn:
+    def marked(self, call: str, status: CallStatus, asks: Decision | None = None) -> Turn:
         """The turn with another status of that call."""
         calls = tuple(
-            replace(each, status=status) if each.call == call else each for each in self.calls
+            replace(each, status=status, asks=asks or each.asks) if each.call == call else each
+            for each in self.calls
         )
         return replace(self, calls=calls)
 

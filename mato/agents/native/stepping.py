@@ -74,9 +74,9 @@ class Step:
             return None
         return turn
 
-    def mark_call(self, call: str, status: CallStatus) -> None:
-        """Give an open call another status."""
-        self.state = replace(self.state, turn=self.turn.marked(call, status))
+    def mark_call(self, call: str, status: CallStatus, asks: Decision | None = None) -> None:
+        """Give an open call another status; `asks` is why a person is asked about it."""
+        self.state = replace(self.state, turn=self.turn.marked(call, status, asks))
 
     def showing(self, shown: AgentState, evidence: str) -> tuple[Body, ...]:
         """The fact that the agent's state changed, if it does."""

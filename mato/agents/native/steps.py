@@ -8,7 +8,13 @@ import msgspec
 
 from mato.agents.base import TakeUp
 from mato.models.base import Fault, ModelChoice, Usage
-from mato_sessions.events import Body, ToolFailed, ToolFinished, ToolProposed
+from mato_sessions.events import (
+    Body,
+    PermissionGranted,
+    ToolFailed,
+    ToolFinished,
+    ToolProposed,
+)
 from mato_sessions.events.model import Call
 from mato_sessions.events.permission import Action, Decision
 from mato_sessions.events.session import Mode
@@ -157,6 +163,8 @@ class PersonAnswered(msgspec.Struct, frozen=True):
     now_us: int
     decision: Decision | None = None
     """Of a call that was cut off. None: `allowed` says it (again, or give up)."""
+    granted: PermissionGranted | None = None
+    """What the same yes allows besides."""
 
 
 class Looked(msgspec.Struct, frozen=True):

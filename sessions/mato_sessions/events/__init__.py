@@ -12,7 +12,12 @@ from mato_sessions.events.agent import (
 )
 from mato_sessions.events.base import BlobRef, Body, Purged, Unknown
 from mato_sessions.events.model import ModelAnswered, ModelAsked, ModelFailed
-from mato_sessions.events.permission import PermissionAnswered, PermissionAsked
+from mato_sessions.events.permission import (
+    PermissionAnswered,
+    PermissionAsked,
+    PermissionGranted,
+    PermissionRevoked,
+)
 from mato_sessions.events.session import (
     SessionArchived,
     SessionArranged,
@@ -70,6 +75,8 @@ KINDS: dict[str, type[Body]] = {
         FileCheckpointed,
         PermissionAsked,
         PermissionAnswered,
+        PermissionGranted,
+        PermissionRevoked,
         PlanUpdated,
         UsageReported,
     )
@@ -137,6 +144,8 @@ __all__ = [
     "OutputStreamed",
     "PermissionAnswered",
     "PermissionAsked",
+    "PermissionGranted",
+    "PermissionRevoked",
     "PlanUpdated",
     "Purged",
     "ReasoningStreamed",

@@ -50,6 +50,7 @@ CHANGES: tuple[m.Request, ...] = (
     m.Reconfigure(session="s", agent="coder", mode="full"),
     m.Looked(session="s", agent="coder"),
     m.Answer(call="c", allowed=True, rule="test"),
+    m.RevokeGrants(by="test"),
 )
 
 
