@@ -31,9 +31,9 @@ class Screen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sandboxing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[sandbox]"""
 
-    tier: Literal["auto", "full", "partial", "none"] = "none"
+    tier: Literal["auto", "full", "partial", "none"] = "auto"
     """What commands run in. ``auto``: the best that this machine offers."""
-    unconfined: bool = True
+    unconfined: bool = False
     """Whether commands may run by the mode alone where the tier is ``none``; else each asks."""
 
 

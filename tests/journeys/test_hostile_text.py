@@ -47,7 +47,7 @@ def test_the_command_line_prints_no_hostile_byte(
         text = {toml(everything)}
         calls = [ {{ name = "read", arguments = {{ path = "notes.txt" }} }},
                   {{ name = "list", arguments = {{ path = "." }} }},
-                  {{ name = "shell", arguments = {{ command = "cat notes.txt" }} }} ]
+                  {{ name = "shell", arguments = {{ command = "cat notes.txt; touch seen" }} }} ]
         [[answer]]
         text = "The end."
         """

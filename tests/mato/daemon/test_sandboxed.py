@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from mato.processes import ChildRecord, tree
 from mato.protocol.methods import AgentWish, Answer, Inbox, NewSession, Prompt, Status, Wait
 from mato.sandbox.tier import probe
 from mato.testing.daemon import running
 from mato_sessions.errors import UsageError
 
 _NONE = "[sandbox]\ntier = 'none'\nunconfined = false\n"
-_AUTO = "[sandbox]\ntier = 'auto'\nunconfined = false\n"
 
 
 def _script(folder: Path, command: str) -> dict[str, str]:
@@ -29,8 +33,6 @@ async def test_commands_of_an_agent_run_in_the_tier_that_the_daemon_tells(tmp_pa
     if probe().tier == "none":
         pytest.skip("this machine offers no sandbox")
     (work := tmp_path / "work").mkdir()
-    (tmp_path / "home/config").mkdir(parents=True)
-    (tmp_path / "home/config/config.toml").write_text(_AUTO)
     env = _script(tmp_path, "touch inside; echo x > .envrc")
     async with running(tmp_path / "home", env) as daemon, await daemon.client() as client:
         assert client.welcome.sandbox == probe().tier
@@ -69,7 +71,6 @@ async def test_where_the_sandbox_has_gone_every_command_asks_again(tmp_path: Pat
     (config := tmp_path / "home/config").mkdir(parents=True)
     if probe().tier == "none":
         pytest.skip("this machine offers no sandbox")
-    (config / "config.toml").write_text(_AUTO)
     async with running(tmp_path / "home", _script(tmp_path, "touch ran")) as daemon:
         async with await daemon.client() as client:
             new = await client.request(NewSession(cwd=str(work), mode="full"))
@@ -82,3 +83,30 @@ async def test_where_the_sandbox_has_gone_every_command_asks_again(tmp_path: Pat
             [waiting] = (await client.request(Inbox())).calls
             assert waiting.resource == "touch ran"
     assert not (work / "ran").exists()
+
+
+async def test_a_confined_command_of_a_killed_daemon_is_ended_by_its_successor(
+    tmp_path: Path,
+) -> None:
+    if probe().tier == "none":
+        pytest.skip("this machine offers no sandbox")
+    (work := tmp_path / "work").mkdir()
+    command = "setsid sleep 300 & mkfifo up; exec sleep 301"
+    async with running(tmp_path / "home", _script(tmp_path, command)) as daemon:
+        async with await daemon.client() as client:
+            await client.request(NewSession(cwd=str(work), task="go", mode="full"))
+            await asyncio.to_thread(_until, lambda: (work / "up").exists())
+        [record] = daemon.paths.children.glob("*-[1-9]*-*.json")
+        child = msgspec.json.decode(record.read_bytes(), type=ChildRecord)
+        await daemon.kill()
+        # The namespace's first process, both sleeps, and what they were started by.
+        assert len(tree(None, child.marker)) >= 3
+        await daemon.begin()
+        assert tree(None, child.marker) == []
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.01)
