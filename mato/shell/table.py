@@ -165,7 +165,9 @@ GIT: dict[str, Rule] = {
     "reflog": Rule("none", values={"-n": "number"}, count=True),
 }
 GIT.update({
-    "add": Rule("path", "Au", ("--all",), kind="project"),
+    # These change the index and the list of stashes alone, and no hook is about them.
+    "add": Rule("path", "Au", ("--all",), kind="write"),
+    "mv": Rule("path", kind="write"),
     "commit": Rule(
         "path", "aqv", ("--no-edit", "--all", "--quiet"),
         {"-m": "text", "-am": "text", "--message": "text"}, kind="project",
@@ -176,13 +178,12 @@ GIT.update({
     "rebase": Rule("path", "", ("--continue", "--abort"), kind="project"),
     "cherry-pick": Rule("path", "x", ("--continue", "--abort"), kind="project"),
     "revert": Rule("path", "", ("--no-edit", "--abort"), kind="project"),
-    "mv": Rule("path", kind="project"),
     "init": Rule("none", kind="project"),
 })  # fmt: skip
 GIT_TWO: dict[tuple[str, ...], Rule] = {
-    ("stash", "push"): Rule("none", "u", values={"-m": "text"}, kind="project"),
+    ("stash", "push"): Rule("none", "u", values={"-m": "text"}, kind="write"),
     ("stash", "pop"): Rule("none", kind="project"),
-    ("restore", "--staged"): Rule("path", kind="project"),
+    ("restore", "--staged"): Rule("path", kind="write"),
     ("stash", "list"): Rule("none"),
     ("stash", "show"): Rule("none", "p", ("--stat",)),
     ("remote", "-v"): Rule("none"),

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from mato.permissions.desk import Policy
-from mato.permissions.rules import Rule
+from mato.permissions.grants import Standing, patterns
 from mato.permissions.taint import Taint
-
-TESTS = tuple(
-    Rule("allow", "execute", pattern)
-    for pattern in (
-        "pytest*", "python -m pytest*", "uv run *", "npm test*", "npm run *", "make*", "ruff*",
-        "mypy*", "pyright*", "cargo *", "go *", "tsc*", "eslint*", "git add *", "git commit *",
-        "git switch *", "git checkout *", "git stash*", "git restore *",
-    )
-)  # fmt: skip
-"""What a person of such a project allows once."""
+from mato_sessions.grants import Grant
 
 COMMANDS = [line for line in r"""
 ls
@@ -236,12 +227,33 @@ def asking(policy: Policy) -> list[str]:
     ]
 
 
-def test_at_most_one_in_ten_ordinary_commands_asks_inside_the_sandbox():
+def allowing(line: str) -> Policy:
+    """The policy once a person has answered that line with yes, for the session."""
+    given = Grant(
+        grant="g-1",
+        call="c-1",
+        action="execute",
+        patterns=patterns("execute", line, held=True),
+        words="",
+        by="",
+        at_us=0,
+        expires_us=1,
+    )
+    return Policy(tier="full", standing=lambda: Standing((given,)))
+
+
+def test_at_most_one_in_ten_ordinary_commands_asks_once_tests_are_allowed():
     assert len(set(COMMANDS)) == len(COMMANDS) >= 200
-    asked = asking(Policy(TESTS, tier="full"))
+    asked = asking(allowing("pytest -q"))
     assert len(asked) <= len(COMMANDS) // 10, asked
-    # These lose work or leave the machine, and no rule above is about them.
+    # These lose work, run hooks or leave the machine, and nothing that was allowed is about them.
     assert {"git push origin feature", "git reset --hard HEAD", "rm -rf build"} <= set(asked)
+    assert 'git commit -m "Fix the parser"' in asked
+
+
+def test_the_grant_is_what_makes_the_difference():
+    assert len(asking(Policy(tier="full"))) > len(COMMANDS) // 10
+    assert len(asking(allowing("ls"))) > len(COMMANDS) // 10
 
 
 def test_without_the_sandbox_all_of_them_ask():

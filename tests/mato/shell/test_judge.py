@@ -193,10 +193,6 @@ def test_the_strongest_command_of_a_line_counts(line: str, kind: Kind):
     assert judge(line).kind == kind
 
 
-def test_a_grant_names_each_project_command():
-    assert judge("pytest -q && make lint | tail -n 5").keys == ("pytest", "make lint")
-
-
 @given(st.lists(st.text(st.characters(codec="ascii", exclude_categories=["C"])), max_size=5))
 def test_quoted_words_are_read_back_exactly(words: list[str]):
     line = shlex.join(["echo", *words])
