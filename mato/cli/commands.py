@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mato.cli import daemon_commands, grants, machine_commands, policy, records, undoing
+from mato.cli import audit, daemon_commands, grants, machine_commands, policy, records, undoing
 from mato_sessions.errors import UnknownName, UsageError
 
 HELP = """
@@ -324,5 +324,6 @@ for _command in (
     records.archive,
     records.gc,
     undoing.undo,
+    audit.audit,
 ):
     app.command()(_command)
