@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
-from mato_sessions.errors import ConfigError
+from mato_sessions.errors import ConfigError, UsageError
 from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
 
@@ -54,19 +54,35 @@ class Cases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @app.command()
 def explain(
-    tool: Annotated[str, typer.Argument(metavar="TOOL", help="shell, write, edit, read …")],
-    resource: Annotated[str, typer.Argument(metavar="RESOURCE", help="A path or command line.")],
-    mode: Annotated[str, typer.Option("--mode", help="read, ask, edit or full.")] = "ask",
-    tier: Annotated[str, typer.Option("--tier", help="full, partial or none.")] = "none",
+    tool: Annotated[
+        str,
+        typer.Argument(metavar="CALL | TOOL", help="A call's id, or shell, write, edit, read …"),
+    ],
+    resource: Annotated[
+        str, typer.Argument(metavar="[RESOURCE]", help="With TOOL: a path or command line.")
+    ] = "",
+    mode: Annotated[str, typer.Option("--mode", help="With TOOL: read, ask, edit or full.")] = "",
+    tier: Annotated[str, typer.Option("--tier", help="With TOOL: full, partial or none.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> int:
-    """Say what would happen to a call in this folder, and by which rule. Nothing is run."""
+    """Say what was decided about a call, and would be now; or of one that you make up.
+
+    CALL is one of the record (`mato audit`, `mato inbox`, `mato log`). TOOL and RESOURCE are held
+    against the rules of this folder. Nothing is run.
+    """
     from mato.cli import output
     from mato.shell import judge
 
-    case = _convert(
-        {"tool": tool, "resource": resource, "expect": "", "mode": mode, "tier": tier}, Case, "mode"
-    )
+    if not resource:
+        if tool in _ACTIONS:
+            raise UsageError(f"{tool} on what? give a path or command line after it")
+        if mode or tier:
+            raise UsageError("a call of the record has a mode and a tier; leave the options out")
+        from mato.cli import explaining
+
+        return explaining.explain(tool, as_json=as_json)
+    wish = {"tool": tool, "resource": resource, "expect": "", "mode": mode or "ask"}
+    case = _convert({**wish, "tier": tier or "none"}, Case, "mode")
     decision = _decide(case)
     verdict = judge(resource) if _action(tool) == "execute" else None
     if as_json:

@@ -99,6 +99,8 @@ class FrontDesk:
                 return await self._events(request)
             case m.Blob():
                 return await self._blob(request)
+            case m.Explain():
+                return await self._hub.explain(self._journal, request)
             case m.Profiles():
                 return await self._hub.profiles(request.cwd)
             case m.Status():

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from mato import __version__
 from mato.daemon import layout, names
+from mato.daemon.explaining import explain
 from mato.daemon.launch import Launcher
 from mato.daemon.supervisor import Supervisor, together
+from mato.protocol.granting import Explain, ExplainResult
 from mato.protocol.methods import (
     AgentRef,
     AgentWish,
@@ -32,6 +34,7 @@ from mato_sessions.events import (
 from mato_sessions.events.agent import AgentKind, LaunchSpec
 from mato_sessions.events.session import WindowNode
 from mato_sessions.ids import Ids
+from mato_sessions.journal import Journal
 from mato_sessions.naming import name_from_task
 
 MOST_AGENTS = 64
@@ -156,6 +159,10 @@ class Hub:
             choice = self._launcher.choose(model, request.base_url, held, session.cwd)
         branch = self._supervisor.branch(session.id, agent.id)
         await branch.ask(lambda living: living.reconfigure(choice, request.mode))
+
+    async def explain(self, journal: Journal, request: Explain) -> ExplainResult:
+        """What was decided about a call, and what would be decided now."""
+        return await explain(journal, self._supervisor, self._launcher, request)
 
     async def profiles(self, cwd: str) -> ProfilesResult:
         """The agent profiles that can be started in a folder."""

@@ -19,6 +19,7 @@ from mato.config.load import VARIABLES, load
 from mato.config.paths import Paths
 from mato.config.settings import Sandboxing, Settings
 from mato.config.trust import Trust
+from mato.daemon import judging
 from mato.daemon.log import logger
 from mato.models.base import ModelChoice
 from mato.models.choice import choose
@@ -26,8 +27,6 @@ from mato.models.keys import key_variable, secrets
 from mato.models.sources import Sources
 from mato.permissions.desk import Policy
 from mato.permissions.grants import Standing
-from mato.permissions.reading import rules
-from mato.permissions.taint import Taint
 from mato.processes import ChildRecords
 from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
 from mato.sandbox.sandbox import Sandbox
@@ -240,7 +239,14 @@ class Launcher:
             # Asked anew for each agent; one that goes on keeps the system prompt of its journal.
             trusted, files = await on_disk(self._trusted, workspace.root)
             policy = await on_disk(
-                self._policy, spawned, sink.session, settings.sandbox, trusted, standing
+                judging.policy,
+                self._paths,
+                self.sandbox,
+                spawned,
+                sink.session,
+                settings.sandbox,
+                trusted,
+                standing,
             )
             given = Given(
                 sink=sink,
@@ -266,33 +272,31 @@ class Launcher:
     def _tools(self, spec: LaunchSpec, wanted: Sandboxing) -> Registry:
         """The tools of an agent, its commands confined as the settings say."""
         shell = Shell(self.sandbox, wanted.tier, spec.env_names)
-        return Registry(spec.tools, shell, commands_ask=self._bare(spec, wanted))
+        return Registry(spec.tools, shell, commands_ask=judging.bare(self.sandbox, spec, wanted))
 
-    def _bare(self, spec: LaunchSpec, wanted: Sandboxing) -> bool:
-        """Whether nothing is around commands and nobody said that this is wanted."""
-        bare = wanted.tier == "none" or self.sandbox.offer().tier == "none"
-        return bare and not (spec.unconfined or wanted.unconfined)
-
-    def _policy(
+    async def policy(
         self,
         spawned: AgentSpawned,
         session: str,
-        wanted: Sandboxing,
-        trusted: bool,
+        env: Mapping[str, str],
         standing: Callable[[], Standing],
     ) -> Policy:
-        """What holds for an agent as rules, trust and settings are now. Reads files."""
-        spec = spawned.spec
-        return Policy(
-            rules(self._paths, Path(spec.cwd)),
-            agent=spawned.name,
-            session=session,
-            tier=self.sandbox.tier(wanted.tier),
-            bare=self._bare(spec, wanted),
-            watched=not (spec.unconfined or wanted.unconfined),
-            seen=Taint(untrusted=not trusted),
-            folder=spec.cwd,
-            standing=standing,
+        """What would hold for an agent if it were made now.
+
+        Raises:
+            ConfigError: of the config, the trust file or the rules.
+        """
+        settings = await on_disk(load, self._paths, {**os.environ, **env})
+        trusted, _ = await on_disk(self._trusted, Path(spawned.spec.cwd))
+        return await on_disk(
+            judging.policy,
+            self._paths,
+            self.sandbox,
+            spawned,
+            session,
+            settings.sandbox,
+            trusted,
+            standing,
         )
 
 

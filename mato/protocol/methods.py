@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from mato.protocol.granting import GRANTED_S, Answer, RevokeGrants, RevokeResult
+from mato.protocol.granting import Answer, Explain, RevokeGrants
 from mato.protocol.observing import (
     Blob,
     BlobResult,
@@ -284,6 +284,7 @@ METHODS: dict[str, type[Request]] = {
         Inbox,
         Answer,
         RevokeGrants,
+        Explain,
         Events,
         Blob,
         Purge,
@@ -295,7 +296,6 @@ METHODS: dict[str, type[Request]] = {
 }
 
 __all__ = [
-    "GRANTED_S",
     "METHODS",
     "AgentNames",
     "AgentRef",
@@ -307,6 +307,7 @@ __all__ = [
     "BlobResult",
     "Events",
     "EventsResult",
+    "Explain",
     "Hello",
     "Inbox",
     "InboxResult",
@@ -330,7 +331,6 @@ __all__ = [
     "Request",
     "Resume",
     "RevokeGrants",
-    "RevokeResult",
     "Shutdown",
     "Spawn",
     "Status",

@@ -17,6 +17,7 @@ READABLE = frozenset(
         "inbox.list",
         "journal.blob",
         "journal.events",
+        "permission.explain",
         "profile.list",
         "session.list",
         "subscribe",

@@ -271,6 +271,14 @@ class Journal:
         rows = await self._rows(transitions.ROWS + condition, (session,))
         return [CallRow(*row) for row in rows]
 
+    async def calls_like(self, beginning: str) -> list[tuple[str, str, str]]:
+        """Session, call and agent of the calls whose id begins so, at most six."""
+        return await self._rows(
+            "SELECT session, call, coalesce(agent, '') FROM call"
+            " WHERE substr(call, 1, length(?1)) = ?1 ORDER BY call LIMIT 6",
+            (beginning,),
+        )
+
     async def verify(self, session: str) -> chain.Break | None:
         """The first event of a session that is not what its hash says, or None."""
         verifier = chain.Verifier(session)

@@ -1,0 +1,50 @@
+"""The policy of an agent, from what rules, trust and settings say about its folder now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mato.config.paths import Paths
+from mato.config.settings import Sandboxing
+from mato.permissions.desk import Policy
+from mato.permissions.grants import Standing
+from mato.permissions.reading import rules
+from mato.permissions.taint import Taint
+from mato.sandbox.sandbox import Sandbox
+from mato_sessions.events import AgentSpawned
+from mato_sessions.events.agent import LaunchSpec
+
+
+def bare(sandbox: Sandbox, spec: LaunchSpec, wanted: Sandboxing) -> bool:
+    """Whether nothing is around commands and nobody said that this is wanted."""
+    nothing = wanted.tier == "none" or sandbox.offer().tier == "none"
+    return nothing and not (spec.unconfined or wanted.unconfined)
+
+
+def policy(
+    paths: Paths,
+    sandbox: Sandbox,
+    spawned: AgentSpawned,
+    session: str,
+    wanted: Sandboxing,
+    trusted: bool,
+    standing: Callable[[], Standing],
+) -> Policy:
+    """What holds for an agent. Reads files.
+
+    Raises:
+        ConfigError: the rules cannot be read.
+    """
+    spec = spawned.spec
+    return Policy(
+        rules(paths, Path(spec.cwd)),
+        agent=spawned.name,
+        session=session,
+        tier=sandbox.tier(wanted.tier),
+        bare=bare(sandbox, spec, wanted),
+        watched=not (spec.unconfined or wanted.unconfined),
+        seen=Taint(untrusted=not trusted),
+        folder=spec.cwd,
+        standing=standing,
+    )
