@@ -75,7 +75,7 @@ def decide(question: Question) -> Decision:
     if by_mode == "deny":
         return Decision("deny", f"mode {mode}: {_things(question)} are denied")
     if question.killed:
-        return Decision("deny", "the agent is being ended", "killed")
+        return Decision("deny", "the agent has been ended", "killed")
     if question.private and question.untrusted and leaves(question):
         says = "it can carry private data away, and strangers' text has been read"
         return Decision("ask", says, "taint")

@@ -26,6 +26,8 @@ from mato_sessions.events import (
     OutputStreamed,
     PermissionAnswered,
     PermissionAsked,
+    PermissionGranted,
+    PermissionRevoked,
     PlanUpdated,
     ReasoningStreamed,
     SessionArranged,
@@ -46,6 +48,7 @@ from mato_sessions.events import (
 from mato_sessions.events.agent import LaunchSpec
 from mato_sessions.events.base import BlobRef
 from mato_sessions.events.model import Call
+from mato_sessions.events.permission import Pattern
 from mato_sessions.events.session import PaneNode, WindowNode
 from mato_sessions.events.tool import PlanItem
 from mato_sessions.events.turn import TextBlock
@@ -255,9 +258,24 @@ def _run(draw: st.DrawFn, teller: Teller, call: Call) -> None:
                 call=name, tool="shell", action="execute", resource="make", arguments=arguments
             )
         )
-        answer = draw(st.sampled_from(["allowed", "denied", "cancel", None]))
+        answer = draw(st.sampled_from(["allowed", "granted", "denied", "cancel", None]))
         if answer is None:
             return
+        if answer == "granted":
+            teller.say(
+                PermissionGranted(
+                    grant=f"g{name}",
+                    call=name,
+                    action="execute",
+                    patterns=(Pattern("command", "make"),),
+                    words="make",
+                    by="approved in the pane",
+                    expires_us=draw(st.integers(0, 2**40)),
+                )
+            )
+            if draw(st.booleans()):
+                teller.say(PermissionRevoked(grant=f"g{name}", by="taken back"))
+            answer = "allowed"
         teller.say(
             PermissionAnswered(
                 call=name,
