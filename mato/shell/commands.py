@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from mato.shell.paths import outside, protected, secret
+from mato.shell.projects import Project, project
 from mato.shell.table import GIT, GIT_TWO, RULES, Kind, Rule
 from mato.shell.words import Simple
 
@@ -61,12 +62,8 @@ def _command(argv: tuple[str, ...]) -> Found:
         return Found("read", "says its version", name)
     if _out(argv):
         return Found("out", f"{_head(argv)} can carry data away")
-    if key := _project(argv):
-        for word in argv[1:]:
-            for part in re.split(r"[=:,]", word):
-                if outside(re.sub(r"^-[A-Za-z]", "", part)):
-                    return Found("unknown", f"{part!r} may be outside the workspace")
-        return Found("project", f"{key} runs code of the project", key, tests=True)
+    if (found := project(argv)) is not None:
+        return _of_project(found, argv)
     rule = RULES.get(name)
     rest = argv[1:]
     if name == "git" and rest:
@@ -88,6 +85,16 @@ def _command(argv: tuple[str, ...]) -> Found:
             return Found("write", f"{name} changes files", name)
         case _:
             return Found("read", f"{name} only looks", name)
+
+
+def _of_project(found: Project, argv: tuple[str, ...]) -> Found:
+    for word in argv[1:]:
+        for part in re.split(r"[=:,]", word):
+            if outside(re.sub(r"^-[A-Za-z]", "", part)):
+                return Found("unknown", f"{part!r} may be outside the workspace")
+    if found.rule is not None and (complaint := _against(found.rule, found.rest)):
+        return Found("unknown", f"{found.key}: {complaint}")
+    return Found("project", f"{found.key} runs code of the project", found.key, tests=True)
 
 
 def _head(argv: tuple[str, ...]) -> str:
@@ -208,43 +215,3 @@ _OUT_WORDS: dict[str, frozenset[str]] = {
 def _out(argv: tuple[str, ...]) -> bool:
     words = _OUT_WORDS.get(argv[0], frozenset())
     return argv[0] in NETWORK or any(word in words for word in argv[1:2])
-
-
-_HEADS = each(
-    "pytest ruff mypy pyright tox nox tsc eslint prettier jest vitest black isort "
-    "flake8 ctest cmake ninja phpunit rspec"
-)
-_PROJECT: dict[str, frozenset[str]] = {
-    "cargo": each("build test check clippy fmt run bench doc"),
-    "go": each("build test vet fmt run"),
-    "npm": each("test start"),
-    "pnpm": each("test build lint"),
-    "yarn": each("test build lint"),
-    "mvn": each("test compile package"),
-    "gradle": each("test build"),
-}
-_MODULES = each("pytest unittest mypy ruff black compileall build coverage")
-_SCRIPT = re.compile(r"[\w][\w./-]*\.(?:py|m?js)")
-_TARGET = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*")
-
-
-def _project(argv: tuple[str, ...]) -> str:
-    """What a grant names a command of the project by; empty where it is none."""
-    match argv:
-        case (("npm" | "pnpm" | "yarn" | "uv" | "poetry") as name, "run", target, *rest):
-            if name in ("uv", "poetry"):
-                inner = _project((target, *rest))
-                return inner and f"{name} run {inner}"
-            return f"{name} run {target}" if _TARGET.fullmatch(target) else ""
-        case (("python" | "python3") as name, "-m", module, *_) if module in _MODULES:
-            return f"{name} -m {module}"
-        case (("python" | "python3" | "node") as name, script, *_) if _SCRIPT.fullmatch(script):
-            return f"{name} {script}"
-        case ("make", *rest) if all(_TARGET.fullmatch(word) for word in rest):
-            return "make " + " ".join(rest) if rest else "make"
-        case (name, word, *_) if word in _PROJECT.get(name, frozenset()):
-            return f"{name} {word}"
-        case (name, *_) if name in _HEADS:
-            return name
-        case _:
-            return ""

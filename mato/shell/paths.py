@@ -12,8 +12,12 @@ _SECRET = re.compile(
 )
 _EXAMPLE = re.compile(r".*\.(?:example|sample|template|dist|py|ts|js|rs|go|md)$", re.IGNORECASE)
 _PROTECTED = frozenset((
-    ".git", ".envrc", ".mcp.json", ".vscode", ".idea", ".claude", ".cursor", ".codex", ".mato",
-    ".bashrc", ".profile", ".gitmodules", ".gitattributes",
+    ".git", ".envrc", ".mcp.json", ".vscode", ".idea", ".zed", ".claude", ".cursor", ".codex",
+    ".gemini", ".windsurf", ".opencode", ".vibe", ".qwen", ".continue", ".agents", ".mato",
+    ".husky", ".devcontainer", ".bashrc", ".profile", ".gitmodules", ".gitattributes",
+    ".lfsconfig", ".pre-commit-config.yaml", ".cursorrules", ".windsurfrules", ".clinerules",
+    ".aider.conf.yml", "opencode.json", "agents.md", "agent.md", "agents.override.md",
+    "claude.md", "claude.local.md", "gemini.md", "qwen.md",
 ))  # fmt: skip
 
 
@@ -31,5 +35,5 @@ def outside(path: str) -> bool:
 
 
 def protected(path: str) -> bool:
-    """Whether a file of that name can make programs run."""
+    """Whether a file of that name can make programs run, or instruct agents."""
     return any(part.lower() in _PROTECTED for part in path.split("/"))
