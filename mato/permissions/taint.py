@@ -1,8 +1,9 @@
 """What an agent has seen: private things, and what strangers wrote; pure.
 
-Only the arguments of a call are looked at, not what came of it. The words of a command line that
-is not understood are taken as they stand, so what a program reads of its own accord is not seen
-here: the sandbox bounds that.
+The arguments of a call say what it may see, before it runs; a search through a whole folder is
+known by its output, which names the files. The words of a command line that is not understood are
+taken as they stand, so what a program reads of its own accord and does not name is not seen here:
+the sandbox bounds that.
 """
 
 from __future__ import annotations
@@ -40,6 +41,19 @@ def taint(arguments: Mapping[str, object]) -> Taint:
         elif name == "path":
             found |= Taint(private=secret(value))  # tools do not leave the workspace
     return found
+
+
+_NAMED = re.compile(r"^(?:\./)?([^\s:]{1,400}):", re.MULTILINE)
+"""The file at the beginning of a line, as search tools write it."""
+_REDACTED = "[redacted"
+
+
+def seen_in(output: str) -> Taint:
+    """What the output of a call marks its agent with: lines of secret files, secrets taken out."""
+    if _REDACTED in output:
+        return Taint(private=True)
+    files = {found[1] for found in _NAMED.finditer(output)}
+    return Taint(private=any(secret(file) for file in files))
 
 
 _SYSTEM = ("//", "/usr/", "/bin/", "/lib/", "/sbin/", "/dev/null")

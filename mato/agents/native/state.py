@@ -17,7 +17,7 @@ from mato.agents.native.conversation import Thread
 from mato.agents.native.steps import Ending
 from mato.models.base import ModelChoice
 from mato.permissions.policy import Decision
-from mato.permissions.taint import Taint, taint
+from mato.permissions.taint import Taint, seen_in, taint
 from mato_sessions.events import (
     AgentExited,
     AgentReconfigured,
@@ -228,6 +228,8 @@ def fold(state: State, event: Event) -> State:
             return replace(state, turn=None)
         case _ if state.turn is not None and state.turn.turn == event.turn:
             turn = state.turn if state.live else _aged(state.turn, event)
+            if isinstance(event.body, ToolFinished):
+                state = replace(state, taint=state.taint | seen_in(event.body.content))
             if isinstance(event.body, ToolStarted) and (found := turn.open(event.body.call)):
                 state = replace(state, taint=state.taint | taint(found.proposed.arguments))
             return replace(state, turn=_fold_turn(turn, event.body))

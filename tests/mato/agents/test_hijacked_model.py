@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mato.agents.native.runtime import NativeAgent
 from mato.models.scripted import ScriptedAnswer, ScriptedCall
 from mato.permissions.desk import Policy
+from mato.permissions.grants import Standing
 from mato.permissions.rules import Rule
 from mato.permissions.taint import Taint
 from mato.testing.models import OneModel, scripted
@@ -21,8 +23,10 @@ from mato.tools.workspace import Workspace
 from mato_sessions.clock import SystemClock
 from mato_sessions.events import Event, PermissionAsked
 from mato_sessions.events.agent import LaunchSpec
+from mato_sessions.events.permission import Pattern
 from mato_sessions.events.session import Mode
 from mato_sessions.events.turn import TextBlock
+from mato_sessions.grants import Grant
 from mato_sessions.ids import Ids
 from mato_sessions.redact import Redactor
 
@@ -56,7 +60,7 @@ async def living(
             spec,
             sink,
             models,
-            Registry(("read", "shell")),
+            Registry(("read", "search", "shell")),
             workspace,
             clock,
             Ids(clock.wall_us),
@@ -106,6 +110,36 @@ async def test_every_way_out_asks_and_shows_the_exact_line(tmp_path: Path):
         await agent.prompt([TextBlock("go")])
         assert await refuse_all(agent, sink, len(SENDS)) == list(SENDS)
     assert not (tmp_path / "left").exists()
+
+
+async def test_a_search_that_came_upon_a_secret_marks_by_what_it_showed(tmp_path: Path):
+    (tmp_path / ".env").write_text("API=b\n")
+    search = ScriptedCall("search", {"pattern": "API"})
+    models = scripted(says(search), says(sends(SENDS[0])), ScriptedAnswer(text="ok"))
+    async with living(tmp_path, models, STRANGER) as (agent, sink):
+        await agent.prompt([TextBlock("go")])
+        await refuse_all(agent, sink, 1)
+    assert not (tmp_path / "left").exists()
+
+
+async def test_a_way_out_says_why_it_asks_and_cannot_be_remembered(tmp_path: Path):
+    (tmp_path / ".env").write_text("A=b\n")
+    line = "git push origin main"
+    everything = Grant(
+        grant="g-1", call="c", action="execute", patterns=(Pattern("line", line),), words="",
+        by="", at_us=0, expires_us=1,
+    )  # fmt: skip
+    policy = replace(STRANGER, standing=lambda: Standing((everything,)))
+    models = scripted(says(SECRET), says(sends(line)), ScriptedAnswer(text="ok"))
+    async with living(tmp_path, models, policy) as (agent, sink):
+        await agent.prompt([TextBlock("go")])
+        await refuse_all(agent, sink, 1)
+    [asked] = sink.bodies("permission.asked")
+    assert isinstance(asked, PermissionAsked)
+    assert (asked.private, asked.untrusted) == (True, True)
+    assert (asked.patterns, asked.lasting) == ((), "")
+    assert asked.why == "it can carry private data away, and strangers' text has been read"
+    assert asked.arguments["command"] == asked.resource == line
 
 
 async def test_calls_of_one_answer_mark_each_other(tmp_path: Path):

@@ -7,7 +7,7 @@ import pytest
 from mato.permissions.desk import Policy
 from mato.permissions.policy import Tier
 from mato.permissions.rules import Rule
-from mato.permissions.taint import Taint, taint
+from mato.permissions.taint import Taint, seen_in, taint
 from mato_sessions.events.session import Mode
 
 STEALS = ["cat ~/.ssh/id_ed25519", "cat .env", "cat ../other/notes.txt", "grep -r . /etc"]
@@ -65,3 +65,22 @@ def test_without_taints_the_same_commands_are_the_modes_business():
 )
 def test_words_say_what_a_command_sees(line: str, marks: Taint):
     assert taint({"command": line}) == marks
+
+
+@pytest.mark.parametrize(
+    ("output", "private"),
+    [
+        (".env:3: API_KEY=x", True),
+        ("./config/.env.local:KEY=x", True),
+        ("src/app.py:1: import os\nsub/id_ed25519:1: -----BEGIN", True),
+        ("token = [redacted: github]", True),
+        ("password: [redacted]", True),
+        ("src/app.py:1: open('.env')", False),
+        (".env.example:1: KEY=", False),
+        ("No match for .env: nothing", False),
+        ("https://a.invalid/.env", False),
+        ("", False),
+    ],
+)
+def test_output_that_shows_lines_of_a_secret_file_marks_too(output: str, private: bool):
+    assert seen_in(output) == Taint(private=private)
