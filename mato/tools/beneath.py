@@ -114,3 +114,13 @@ def refuse_special(descriptor: int) -> None:
         raise OSError(code, os.strerror(code))
     if ctypes.c_long.from_buffer(answer).value & 0xFFFFFFFF in _KERNEL_FILESYSTEMS:
         raise NotPlain(errno.EINVAL, "part of the kernel's own state")
+
+
+def true_path(root: int, opened: int) -> str:
+    """Where an open file or folder lies beneath `root`, links resolved; "" where nobody can say."""
+    try:
+        above = os.readlink(f"/proc/self/fd/{root}")  # noqa: PTH115 (as the kernel writes it)
+        found = os.readlink(f"/proc/self/fd/{opened}")  # noqa: PTH115
+    except OSError:
+        return ""
+    return found.removeprefix(f"{above.rstrip('/')}/") if found != above else ""

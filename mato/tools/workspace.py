@@ -14,7 +14,8 @@ from typing import BinaryIO, Literal, NoReturn
 
 import msgspec
 
-from mato.tools.beneath import NotPlain, open_beneath
+from mato.shell.paths import protected, secret
+from mato.tools.beneath import NotPlain, open_beneath, true_path
 from mato.tools.replacing import NotReplaced, make_folders, remove, replace
 from mato_sessions.errors import PathRefused
 
@@ -226,6 +227,7 @@ class Workspace:
             make = expect is None
             folder = make_folders(self._folder, parent) if make else self._parent(parent)
             try:
+                self._same(path, folder, name)
                 replace(folder, name, data, expect=expect, permissions=permissions)
             finally:
                 os.close(folder)
@@ -240,6 +242,7 @@ class Workspace:
         try:
             folder = self._parent(parent)
             try:
+                self._same(path, folder, name)
                 remove(folder, name, expect=expect)
             finally:
                 os.close(folder)
@@ -261,9 +264,21 @@ class Workspace:
     def _open(self, path: str, flags: int) -> int:
         relative = self.relative(path)
         try:
-            return open_beneath(self._folder, relative, flags)
+            opened = open_beneath(self._folder, relative, flags)
         except (OSError, ValueError) as error:
             self._refuse(path, error)
+        try:
+            self._same(path, opened)
+        except PathRefused:
+            os.close(opened)
+            raise
+        return opened
+
+    def _same(self, path: str, opened: int, name: str = "") -> None:
+        """Refuse what a link makes of a path: it was permitted by its name."""
+        place = f"{true_path(self._folder, opened)}/{name}".strip("/")
+        if any(kind(place) and not kind(path) for kind in (protected, secret)):
+            raise PathRefused(f"{_shown(path)} is a way to {_shown(place)}; use that name")
 
     def _refuse(self, path: str, error: OSError | ValueError) -> NoReturn:
         """One sentence for whatever the kernel said."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -204,6 +205,37 @@ def test_reading_is_bounded(workspace: Workspace):
     assert len(workspace.read_bytes("big", 11)) == 11
     with pytest.raises(PathRefused, match="too large: 11 bytes"):
         workspace.read_bytes("big", 10)
+
+
+@pytest.mark.parametrize(
+    ("link", "to", "path", "place"),
+    [
+        ("plain", ".git/hooks", "plain/pre-commit", ".git/hooks/pre-commit"),
+        ("docs", ".vscode", "docs/tasks.json", ".vscode/tasks.json"),
+        ("notes.txt", ".env", "notes.txt", ".env"),
+        ("up", ".", "up/.env", ""),
+    ],
+)
+def test_no_link_gives_a_file_another_name_than_was_permitted(
+    top: Path, link: str, to: str, path: str, place: str
+):
+    for folder in (".git/hooks", ".vscode"):
+        (top / folder).mkdir(parents=True, exist_ok=True)
+    (top / ".env").write_text("KEY=x\n")
+    (top / link).symlink_to(to)
+    with Workspace(top) as workspace:
+        if not place:
+            assert workspace.read_bytes(path, 100) == b"KEY=x\n", "its own name says what it is"
+            return
+        with pytest.raises(PathRefused, match=f"is a way to '{re.escape(place)}'; use that name"):
+            if path == link:
+                workspace.read_bytes(path, 100)
+            else:
+                workspace.write_bytes(path, b"x", expect=None)
+        if path != link:
+            workspace.write_bytes(place, b"x", expect=None)
+            with pytest.raises(PathRefused, match="is a way to"):
+                workspace.remove(path, expect=b"x")
 
 
 def test_walking_names_links_and_skipped_folders_but_enters_neither(top: Path):
