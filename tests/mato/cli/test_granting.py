@@ -69,7 +69,7 @@ async def test_from_the_first_question_to_the_audit(
         run("wait", "s", "--until", "blocked", "--timeout", "30")
         [asked] = json.loads(run("inbox", "--json")[1])
         assert asked["lasting"] == "writing files in src/ and below"
-        assert asked["taint"] == {"private": False, "untrusted": False}
+        assert asked["taint"] == {"private": False, "untrusted": True}, "nobody trusts that folder"
         shown = run("inbox")[1]
         assert "  asks because: mode ask: writes ask\n" in shown
         assert "  --session would allow: writing files in src/ and below\n" in shown
@@ -114,8 +114,12 @@ async def test_from_the_first_question_to_the_audit(
     code, said, _ = run("audit", "s")
     assert code == 0
     assert all(len(line) <= 80 for line in said.splitlines())
-    assert "by grant: allowed before: writing files in src/ and below" in said
-    assert "by person: denied by mato deny; asked because: mode ask: writes ask" in said
+    words = " ".join(said.split())
+    assert "by grant: allowed before: writing files in src/ and below; it had seen" in words
+    assert (
+        "by person: denied by mato deny; asked because: mode ask: writes ask; it had seen"
+        " strangers' text"
+    ) in words
     found = [json.loads(line) for line in run("audit", "s:coder", "--json")[1].splitlines()]
     assert [(each["what"], each["by"], each["about"]) for each in found] == [
         ("allowed", "mode", "read a.txt"),
