@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mato.cli import output, starting
 from mato.cli.narrator import Narrator
+from mato.cli.requests import reasons
 from mato.client import quick
 from mato.client.connection import Client
 from mato.client.feed import Arrived, Disconnected, Feed
@@ -178,6 +179,8 @@ async def _decide(paths: Paths, asked: PermissionAsked, ask: Ask | None) -> None
 
 
 async def _ask(asked: PermissionAsked) -> bool:
+    for line in reasons({"why": asked.why, **_marks(asked)}):
+        output.note(f"  {line}")
     if asked.preview:
         for line in asked.preview.splitlines():
             output.note(f"    {line}")
@@ -190,6 +193,10 @@ async def _ask(asked: PermissionAsked) -> bool:
         answer = answer.strip().lower()
         if answer in (b"y", b"yes", b"n", b"no"):
             return answer.startswith(b"y")
+
+
+def _marks(asked: PermissionAsked) -> dict[str, bool]:
+    return {"private": asked.private, "untrusted": asked.untrusted}
 
 
 async def _line(terminal: int) -> bytes:
