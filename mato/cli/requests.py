@@ -207,6 +207,8 @@ def reasons(call: Data) -> list[str]:
         lines.append(f"it has seen {seen}")
     if lasting := call.get("lasting"):
         lines.append(f"--session would allow: {lasting}")
+    elif "lasting" in call:
+        lines.append("it can only be allowed once")
     return lines
 
 

@@ -122,6 +122,8 @@ _MODULES: dict[str, Rule] = {
 }
 _SCRIPT = re.compile(r"[\w][\w./-]*\.(?:py|m?js)")
 _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*")
+_JOBS = re.compile(r"-(?:j\d{0,3}|[sk])").fullmatch
+"""Options of make that only say how it works."""
 
 
 def project(argv: tuple[str, ...]) -> Project | None:
@@ -138,8 +140,8 @@ def project(argv: tuple[str, ...]) -> Project | None:
             return Project(f"{name} -m {module}", tuple(rest), _MODULES[module])
         case (("python" | "python3" | "node") as name, script, *_) if _SCRIPT.fullmatch(script):
             return Project(f"{name} {script}")
-        case ("make", *targets) if all(_TARGET.fullmatch(word) for word in targets):
-            return Project(" ".join(argv))
+        case ("make", *words) if all(_TARGET.fullmatch(word) or _JOBS(word) for word in words):
+            return Project(" ".join(word for word in argv if not _JOBS(word)))
         case (name, word, *rest) if name in _SUB:
             words, rule = _SUB[name]
             return Project(f"{name} {word}", tuple(rest), rule) if word in words else None
