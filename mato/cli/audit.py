@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -89,9 +88,7 @@ def _say(known: Audit, each: Decided) -> None:
     who = f"{known.sessions.get(each.session, each.session)}:{agent}"
     output.say(f"{clock}  {each.what:<7}  {who}")
     for line in _lines(each):
-        for part in textwrap.wrap(
-            " ".join(line.split()), output.width() - 4, break_on_hyphens=False
-        ):
+        for part in output.wrapped(" ".join(line.split()), output.width() - 4):
             output.say(f"    {part}")
 
 

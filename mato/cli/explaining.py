@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 
 import msgspec
@@ -49,5 +48,5 @@ def _now(found: dict[str, Any]) -> str:
 
 def _say(head: str, text: str) -> None:
     words = " ".join(text.split())
-    for number, line in enumerate(textwrap.wrap(words, output.width() - 6) or [""]):
+    for number, line in enumerate(output.wrapped(words, output.width() - 6)):
         output.say(f"{head}{line}" if not number else f"      {line}")

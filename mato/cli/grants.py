@@ -47,7 +47,8 @@ def listing(
     for session, agent, grant in found:
         left = output.ago(now_us, grant["expires_us"])
         output.say(f"{grant['grant']}  {session['name']}:{agent['name']}  {left} left")
-        output.say(f"  {grant['action']}  {grant['words']}")
+        for line in output.wrapped(f"{grant['action']}  {grant['words']}", output.width() - 4):
+            output.say(f"  {line}")
         output.say(f"  {grant['by']}, {output.ago(grant['at_us'], now_us)} ago")
     return 0
 

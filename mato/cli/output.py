@@ -150,6 +150,16 @@ def fit(text: str, room: int) -> Shown:
     return Shown(shown + " " * (room - cells(shown)))
 
 
+def wrapped(text: str, room: int) -> list[str]:
+    """Cleaned text in lines of at most `room` cells, where it has blanks to break at."""
+    shown = display(text, newline=False)
+    if cells(shown) <= room:
+        return [shown]
+    import textwrap
+
+    return textwrap.wrap(shown, room, break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], give: int) -> None:
     """Print rows under a head, in columns as wide as needed; column `give` shrinks to fit."""
     body = [[display(cell, newline=False) for cell in row] for row in rows]

@@ -186,8 +186,9 @@ def inbox(as_json: bool = False) -> int:
         who = f"{session['name']}:{call['agent_name']}"
         output.say(f"▲ {call['call']}  {who}  {output.ago(call['at_us'], now_us)}")
         output.say(f"  {call['tool']}  {call['resource']}")
-        for line in reasons(call):
-            output.say(f"  {line}")
+        for reason in reasons(call):
+            for number, line in enumerate(output.wrapped(reason, output.width() - 4)):
+                output.say(f"    {line}" if number else f"  {line}")
         for line in call["preview"].splitlines():
             output.say(f"    {line}")
     questions = {call.get("question", "permission") for _, call in waiting}
