@@ -31,8 +31,9 @@ def audit(
     It reads the journal's file, whether a daemon runs or not. With --json one object a line.
     """
     from mato.cli import output
+    from mato.cli.asking import Progress
     from mato.config.paths import find
-    from mato_sessions.audit import Audit, decisions, facts
+    from mato_sessions.audit import Audit, decisions, facts, newest
     from mato_sessions.reading import reading
 
     since_us = _since_us(since) if since else 0
@@ -40,8 +41,12 @@ def audit(
     known = Audit()
     found: list[Decided] = []
     if path.exists():
-        with reading(path) as connection:
-            found = [each for each in decisions(known, facts(connection)) if each.at_us >= since_us]
+        with reading(path) as connection, Progress("audit") as tick:
+            last = newest(connection)
+            for each in decisions(known, facts(connection)):
+                tick("reads the record", each.position, last)
+                if each.at_us >= since_us:
+                    found.append(each)
     agents = _wanted(known, target) if target else None
     count = 0
     for each in found:

@@ -183,6 +183,12 @@ def facts(connection: sqlite3.Connection) -> Iterator[Event]:
         yield as_event(row)
 
 
+def newest(connection: sqlite3.Connection) -> int:
+    """The position of the newest event, 0 where there is none."""
+    [(position,)] = connection.execute("SELECT coalesce(max(position), 0) FROM envelope")
+    return position
+
+
 def decisions(audit: Audit, events: Iterable[Event]) -> Iterator[Decided]:
     """What was decided, oldest first; `audit` has all names at the end."""
     for event in events:
