@@ -157,7 +157,10 @@ async def _decide(paths: Paths, asked: PermissionAsked, ask: Ask | None) -> None
     if ask is None:
         allowed, rule = False, NOBODY
         enough = "edit or --mode full" if asked.action == "write" else "full"
-        output.note(f"{NOBODY}: {asked.tool} {asked.resource} (--mode {enough} allows it)")
+        # What no mode allows is said as it is.
+        by_mode = not asked.why or asked.why.startswith("mode ")
+        how = f"--mode {enough} allows it" if by_mode else asked.why
+        output.note(f"{NOBODY}: {asked.tool} {asked.resource} ({how})")
     else:
         allowed = await ask(asked)
         rule = "approved in mato run" if allowed else "denied in mato run"
