@@ -29,9 +29,10 @@ import msgspec
 
 from mato.models.base import ModelChoice
 from mato.models.keys import VARIABLES
+from mato.sandbox import hole
 from mato.tools.registry import NAMES
 from mato_sessions.errors import ConfigError, UnknownName
-from mato_sessions.events.agent import AgentKind, LaunchSpec, Limits
+from mato_sessions.events.agent import AgentKind, Hole, LaunchSpec, Limits
 from mato_sessions.events.session import Mode
 
 DEFAULT = "coder"
@@ -81,6 +82,8 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None: those of the config."""
     env: tuple[str, ...] = ()
     """More variables that clients hand over."""
+    sandbox: Hole = Hole()
+    """What is opened to its processes. Not for a profile that comes with a folder."""
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -100,6 +103,8 @@ class Profile(msgspec.Struct, frozen=True):
     limits: Limits | None
     variables: tuple[str, ...]
     """Names of all variables that a client hands over where it has them."""
+    hole: Hole
+    """What of the machine is open to its processes."""
     prompt: str
     origin: str
     """built-in, user, or the file."""
@@ -122,6 +127,7 @@ class Profile(msgspec.Struct, frozen=True):
             tools=self.tools,
             argv=self.command,
             flags=self.flags,
+            hole=self.hole,
         )
 
 
@@ -201,6 +207,13 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
         raise ConfigError(
             f"{where}: no tool is called {unknown[0]!r}; there are {', '.join(NAMES)}"
         )
+    if found.sandbox != Hole() and origin not in ("built-in", "user"):
+        raise ConfigError(
+            f"{where}: a profile that comes with a folder opens nothing in the sandbox; copy it to "
+            "your own profiles if you want that"
+        )
+    hole.check(found.sandbox, where)
+    variables = (*_SURROUNDINGS, *VARIABLES, *found.env, *found.sandbox.env)
     return Profile(
         name=name,
         kind=found.kind,
@@ -213,7 +226,8 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
         tools=found.tools,
         mode=found.mode,
         limits=found.limits,
-        variables=tuple(dict.fromkeys((*_SURROUNDINGS, *VARIABLES, *found.env))),
+        variables=tuple(dict.fromkeys(variables)),
+        hole=found.sandbox,
         prompt=body,
         origin=origin,
     )

@@ -271,7 +271,7 @@ class Launcher:
 
     def _tools(self, spec: LaunchSpec, wanted: Sandboxing) -> Registry:
         """The tools of an agent, its commands confined as the settings say."""
-        shell = Shell(self.sandbox, wanted.tier, spec.env_names)
+        shell = Shell(self.sandbox, wanted.tier, spec.env_names, spec.hole)
         return Registry(spec.tools, shell, commands_ask=judging.bare(self.sandbox, spec, wanted))
 
     async def policy(

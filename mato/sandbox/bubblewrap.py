@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from mato.sandbox.hole import Opened
 from mato.sandbox.visible import ETC, SYSTEM, View
 
 
@@ -24,26 +25,32 @@ class Mounts(msgspec.Struct, frozen=True):
     """Files and folders in the workspace that must stay as they are."""
     missing: tuple[Path, ...] = ()
     """Stand-ins for what must not come to be."""
+    opened: Opened = Opened()
+    """What a profile opens."""
 
 
 def arguments(
     program: str,
     mounts: Mounts,
-    env: Mapping[str, str],
     seccomp_fd: int,
     command: Sequence[str],
     *,
     disable_userns: bool,
+    terminal: bool = False,
 ) -> list[str]:
-    """The whole command line. Looks at the system's folders, which are links on some machines."""
+    """The whole command line; variables are handed on, as a command line can be read by others.
+
+    With `terminal` the command keeps the terminal that it is started on. Looks at the system's
+    folders, which are links on some machines.
+    """
     said = [program, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
     said += ["--unshare-uts", "--unshare-cgroup-try", "--hostname", "mato"]
     if disable_userns:
         said.append("--disable-userns")
-    # Without a new session TIOCSTI could type into the terminal of whoever started the daemon.
-    said += ["--new-session", "--cap-drop", "ALL", "--clearenv"]
-    for name, value in env.items():
-        said += ["--setenv", name, value]
+    said += ["--cap-drop", "ALL"]
+    if not terminal:
+        # Else TIOCSTI could type into the terminal of whoever started the daemon.
+        said.append("--new-session")
     said += _system()
     view = mounts.view
     said += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 (its own)
@@ -52,6 +59,9 @@ def arguments(
         said += ["--tmpfs", str(view.home)]
     for path in view.programs:
         said += ["--ro-bind", str(path), str(path)]
+    for how, places in (("--ro-bind", mounts.opened.read), ("--bind", mounts.opened.write)):
+        for there, shown in sorted(places, key=lambda place: place[1]):
+            said += [how, str(there), str(shown)]
     said += ["--bind", str(mounts.folder), str(mounts.folder)]
     for path in _inside(view.hidden, mounts.folder):
         # A file cannot be covered by a folder.

@@ -1,4 +1,8 @@
-"""One command's confinement: made before it starts, undone and checked after its last process."""
+"""One command's confinement: made before it starts, undone and checked after its last process.
+
+The same for a tool's command line, for a program that speaks on pipes for hours, and for one that
+owns a terminal of its own.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +17,27 @@ from pathlib import Path
 import msgspec
 
 from mato.sandbox import bubblewrap, protected, seccomp, visible
+from mato.sandbox.hole import opened
 from mato.sandbox.protected import Found
 from mato.sandbox.standins import StandIns
 from mato.sandbox.tier import Offer, Tier, command_of
 from mato_sessions.errors import PathRefused
+from mato_sessions.events.agent import Hole
 
 _PASSED = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "EDITOR"}
 )
-
-
+_CLOSED = Hole()
+_NINTH = 9
+"""A descriptor that every shell can name."""
 _SYSTEM = frozenset({"/", "/etc", *visible.SYSTEM})
 
 
 class Start(msgspec.Struct, frozen=True):
-    """How a confined command is started."""
+    """How a confined command is started: its whole command line and environment."""
 
     command: tuple[str, ...]
     env: dict[str, str]
-    """Of the first process; the command's own is in `command` where the tier is full."""
     handles: tuple[int, ...] = ()
     """Descriptors that it inherits."""
 
@@ -39,7 +45,8 @@ class Start(msgspec.Struct, frozen=True):
 class Confinement:
     """For one command. `begin` and `end` block and touch the disk: both are for a thread.
 
-    `end` may be called whatever became of `begin`, waits for it, and is idempotent.
+    `end` may be called whatever became of `begin`, waits for it, and is idempotent. What holds the
+    command is around it until then, so it comes after the end of its last process.
     """
 
     def __init__(
@@ -50,13 +57,15 @@ class Confinement:
         aside: Path,
         stand_ins: StandIns,
         named: Sequence[str] = (),
+        hole: Hole = _CLOSED,
     ) -> None:
         self.tier: Tier = tier
         self._offer = offer
         self._hidden = hidden
         self._aside = aside
         self._stand_ins = stand_ins
-        self._named = named
+        self._named = frozenset((*named, *hole.env))
+        self._hole = hole
         self._lock = threading.Lock()
         self._ended = False
         self._undo = contextlib.ExitStack()
@@ -64,11 +73,24 @@ class Confinement:
         self._folder = Path()
         self._copies: Path | None = None
 
-    def begin(self, folder: Path, env: Mapping[str, str], command: Sequence[str]) -> Start | None:
-        """What to start for `command`; None where `end` came first.
+    def begin(
+        self,
+        folder: Path,
+        env: Mapping[str, str],
+        command: Sequence[str],
+        *,
+        terminal: bool = False,
+    ) -> Start | None:
+        """What to start for `command` in `folder`; None where `end` came first.
+
+        Of `env` only the named variables are handed on. Standard input and output are whatever the
+        start is given: pipes work. With `terminal` it keeps the terminal that it is started on,
+        and `handles` is empty, as a terminal multiplexer passes none on: for a terminal of its own
+        only, never for one that a person types into.
 
         Raises:
             PathRefused: the folder is the system's own.
+            ConfigError: the hole leads to what is never shown.
         """
         with self._lock:
             if self._ended:
@@ -83,8 +105,8 @@ class Confinement:
             self._folder = folder
             self._before = protected.find(folder)
             if self.tier == "full":
-                return self._in_namespaces(folder, env, command)
-            return self._by_rules(folder, env, command)
+                return self._in_namespaces(folder, env, command, terminal)
+            return self._by_rules(folder, env, command, terminal)
 
     def end(self) -> list[str]:
         """Undo what `begin` made; gives the protected paths that the command had changed."""
@@ -99,7 +121,9 @@ class Confinement:
             finally:
                 self._undo.close()
 
-    def _in_namespaces(self, folder: Path, env: Mapping[str, str], command: Sequence[str]) -> Start:
+    def _in_namespaces(
+        self, folder: Path, env: Mapping[str, str], command: Sequence[str], terminal: bool
+    ) -> Start:
         view = visible.view(folder, env, self._hidden)
         held = self._stand_ins.hold(folder)
         self._undo.callback(self._stand_ins.let_go, held)
@@ -122,24 +146,44 @@ class Confinement:
         for path in fixed:
             whole |= set(_between(folder, path)) if path.parent != folder else set()
         fixed = [path for path in fixed if not path.is_symlink()]
-        mounts = bubblewrap.Mounts(folder, view, tuple(whole), tuple(dict.fromkeys(fixed)), held)
-        handle = os.memfd_create("filter")
-        self._undo.callback(os.close, handle)
-        os.write(handle, seccomp.program(sockets=True))
-        os.lseek(handle, 0, os.SEEK_SET)
+        mounts = bubblewrap.Mounts(
+            folder,
+            view,
+            tuple(whole),
+            tuple(dict.fromkeys(fixed)),
+            held,
+            opened(self._hole, view.home, self._hidden),
+        )
+        handle, before_it = self._filter(terminal)
         said = bubblewrap.arguments(
             self._offer.bubblewrap,
             mounts,
-            self._environment(env, view, "/tmp"),  # noqa: S108 (its own)
             handle,
             command,
             disable_userns=self._offer.disable_userns,
+            terminal=terminal,
         )
-        # Its own variables carry the mark by which the whole tree is found and ended.
-        marks = {name: value for name, value in env.items() if name.startswith("MATO_")}
-        return Start(tuple(said), {"PATH": os.defpath, **marks}, (handle,))
+        inside = self._environment(env, view, "/tmp")  # noqa: S108 (its own)
+        return Start((*before_it, *said), inside, () if terminal else (handle,))
 
-    def _by_rules(self, folder: Path, env: Mapping[str, str], command: Sequence[str]) -> Start:
+    def _filter(self, terminal: bool) -> tuple[int, tuple[str, ...]]:
+        """The descriptor of the filter of system calls, and what must go before the command."""
+        program = seccomp.program(sockets=True)
+        if not terminal:
+            handle = os.memfd_create("filter")
+            self._undo.callback(os.close, handle)
+            os.write(handle, program)
+            os.lseek(handle, 0, os.SEEK_SET)
+            return handle, ()
+        place, name = tempfile.mkstemp(prefix="mato-filter-")
+        self._undo.callback(lambda: Path(name).unlink(missing_ok=True))
+        with os.fdopen(place, "wb") as file:
+            file.write(program)
+        return _NINTH, ("/bin/sh", "-c", f'exec "$@" {_NINTH}<"$0"', name)
+
+    def _by_rules(
+        self, folder: Path, env: Mapping[str, str], command: Sequence[str], terminal: bool
+    ) -> Start:
         view = visible.view(folder, env, self._hidden)
         own = Path(tempfile.mkdtemp(prefix="mato-command-"))
         self._undo.callback(shutil.rmtree, own, ignore_errors=True)
@@ -147,18 +191,27 @@ class Confinement:
         self._undo.callback(shutil.rmtree, self._copies, ignore_errors=True)
         if self._before is not None:
             protected.keep(self._before, self._copies)
+        hole = opened(self._hole, view.home, self._hidden)
         devices = ("null", "zero", "full", "random", "urandom", "shm", "fd")
+        devices += ("tty",) if terminal else ()
         spec: dict[str, object] = {
             "read": [
                 *visible.SYSTEM,
                 *(f"/etc/{name}" for name in visible.ETC),
                 "/proc",
                 *map(str, view.programs),
+                *(str(there) for there, _ in hole.read),
             ],
-            "write": [str(folder), str(own), *(f"/dev/{name}" for name in devices)],
+            "write": [
+                *(str(folder), str(own)),
+                *(f"/dev/{name}" for name in devices),
+                *(str(there) for there, _ in hole.write),
+            ],
             "seccomp": seccomp.program(sockets=False).hex(),
         }
-        inside = self._environment(env, view, str(own)) | {"HOME": str(own)}
+        inside = self._environment(env, view, str(own))
+        if not (hole.read or hole.write):  # else it must find what was opened in its home
+            inside["HOME"] = str(own)
         return Start((*command_of(spec), *command), inside)
 
     def _environment(

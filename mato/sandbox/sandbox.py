@@ -11,8 +11,10 @@ from mato.sandbox.confinement import Confinement
 from mato.sandbox.standins import StandIns
 from mato.sandbox.tier import Offer, Tier, probe
 from mato_sessions.errors import ConfigError, UsageError
+from mato_sessions.events.agent import Hole
 from mato_sessions.events.session import Mode
 
+_CLOSED = Hole()
 Wanted = Literal["auto", "full", "partial", "none"]
 
 
@@ -71,14 +73,18 @@ class Sandbox:
             )
         return wanted
 
-    def confine(self, wanted: Wanted = "auto", named: Sequence[str] = ()) -> Confinement:
+    def confine(
+        self, wanted: Wanted = "auto", named: Sequence[str] = (), hole: Hole = _CLOSED
+    ) -> Confinement:
         """For one command; `named` are variables that it may have besides the usual ones.
 
         Raises:
             ConfigError: see `tier`.
         """
         tier = self.tier(wanted)
-        return Confinement(self.offer(), tier, self._hidden, self._aside, self._stand_ins, named)
+        return Confinement(
+            self.offer(), tier, self._hidden, self._aside, self._stand_ins, named, hole
+        )
 
     def check(self, mode: Mode, wanted: Wanted, *, unconfined: bool) -> None:
         """Hold a mode against the tier.

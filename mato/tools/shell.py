@@ -23,9 +23,11 @@ from mato.tools.capture import Capture
 from mato.tools.disk import on_disk
 from mato.tools.workspace import Workspace
 from mato_sessions.errors import ConfigError, PathRefused
+from mato_sessions.events.agent import Hole
 from mato_sessions.events.permission import Action
 from mato_sessions.events.tool import RecoveryPolicy
 
+_CLOSED = Hole()
 _SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
 _PIECE = 64 * 1024
 _DRAIN_S = 1.0
@@ -53,12 +55,20 @@ class Shell:
     policy: ClassVar[RecoveryPolicy] = "ask"
 
     def __init__(
-        self, sandbox: Sandbox | None = None, tier: Wanted = "auto", named: Sequence[str] = ()
+        self,
+        sandbox: Sandbox | None = None,
+        tier: Wanted = "auto",
+        named: Sequence[str] = (),
+        hole: Hole = _CLOSED,
     ) -> None:
-        """Commands run in `sandbox` (None: bare), with the variables `named` besides the usual."""
+        """Commands run in `sandbox` (None: bare), with the variables `named` besides the usual.
+
+        `hole` is what is open to them besides the workspace.
+        """
         self._sandbox = sandbox
         self._tier: Wanted = tier
         self._named = tuple(named)
+        self._hole = hole
 
     def title(self, arguments: ShellArguments) -> str:
         return f"$ {arguments.command}"
@@ -74,7 +84,9 @@ class Shell:
         try:
             sandbox = self._sandbox
             confinement = (
-                None if sandbox is None else await on_disk(sandbox.confine, self._tier, self._named)
+                None
+                if sandbox is None
+                else await on_disk(sandbox.confine, self._tier, self._named, self._hole)
             )
         except ConfigError as error:
             raise ToolError(f"the command was not run: {error}") from error
@@ -199,7 +211,7 @@ class _Run:
                 start_new_session=True,
                 umask=_UMASK,
             )
-        except PathRefused as error:
+        except (PathRefused, ConfigError) as error:
             raise ToolError(str(error)) from error
         except (OSError, ValueError) as error:
             raise ToolError(f"the command could not be started: {error}") from error

@@ -43,7 +43,7 @@ from mato_sessions.events import (
     TurnUndone,
     UsageReported,
 )
-from mato_sessions.events.agent import LaunchSpec, Limits
+from mato_sessions.events.agent import Hole, LaunchSpec, Limits
 from mato_sessions.events.model import Call
 from mato_sessions.events.permission import Pattern
 from mato_sessions.events.session import PaneNode, SplitNode, WindowNode
@@ -74,6 +74,12 @@ _FOREIGN = LaunchSpec(
     argv=("other-agent", "--acp"),
     flags=("no-fs",),
     foreign="s-1",
+    hole=Hole(
+        read=("/opt/models",),
+        write=("~/.other/",),
+        network=("api.example.org",),
+        env=("OTHER_KEY",),
+    ),
 )
 _TREE = SplitNode("row", (1, 2), (PaneNode("p-1", "a-1"), PaneNode("p-2", "a-2")))
 

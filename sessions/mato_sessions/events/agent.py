@@ -55,6 +55,19 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     """The same in the middle of an answer."""
 
 
+class Hole(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an agent's processes may reach besides their workspace, as its profile names it."""
+
+    read: tuple[str, ...] = ()
+    """Files and folders, absolute or from ``~/``."""
+    write: tuple[str, ...] = ()
+    """The same; one with a ``/`` at its end is made where it is missing."""
+    network: tuple[str, ...] = ()
+    """Hosts, as ``name`` (ports 443 and 80) or ``name:port``."""
+    env: tuple[str, ...] = ()
+    """Variables."""
+
+
 class LaunchSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that is needed to start the agent again."""
 
@@ -80,6 +93,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     foreign: str = ""
     """The program's own name of a session that it is to join from its start (see
     `AgentConnected` for those that it opens)."""
+    hole: Hole = Hole()
+    """What of the machine is open to its processes; shown before its first start."""
 
 
 class AgentSpawned(Body, frozen=True, kw_only=True):
