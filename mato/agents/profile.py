@@ -82,6 +82,8 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None: those of the config."""
     env: tuple[str, ...] = ()
     """More variables that clients hand over."""
+    mcp: tuple[str, ...] | None = None
+    """Names of MCP servers. None: all that the person agreed to, where `tools` is left out too."""
     sandbox: Hole = Hole()
     """What is opened to its processes. Not for a profile that comes with a folder."""
 
@@ -105,6 +107,8 @@ class Profile(msgspec.Struct, frozen=True):
     """Names of all variables that a client hands over where it has them."""
     hole: Hole
     """What of the machine is open to its processes."""
+    mcp: tuple[str, ...] | None
+    """Names of the MCP servers whose tools it has; None: all."""
     prompt: str
     origin: str
     """built-in, user, or the file."""
@@ -128,6 +132,7 @@ class Profile(msgspec.Struct, frozen=True):
             argv=self.command,
             flags=self.flags,
             hole=self.hole,
+            mcp=self.mcp,
         )
 
 
@@ -228,6 +233,7 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
         limits=found.limits,
         variables=tuple(dict.fromkeys(variables)),
         hole=found.sandbox,
+        mcp=found.mcp if found.mcp is not None or found.tools == NAMES else (),
         prompt=body,
         origin=origin,
     )

@@ -28,6 +28,7 @@ _ACTIONS: dict[str, Action] = {
     "list": "read",
     "search": "read",
     "execute": "execute",
+    "reach": "reach",
     "plan": "note",
     "note": "note",
 }
@@ -136,7 +137,7 @@ def _decide(case: Case) -> Decision:
             raise ConfigError(f"no tier is called {case.tier!r}; it is full, partial or none")
     action = _action(case.tool)
     name = "command" if action == "execute" else "path"
-    marks = Taint(case.private, case.untrusted) | taint({name: case.resource})
+    marks = Taint(case.private, case.untrusted) | taint({name: case.resource}, action)
     return policy.decide(case.mode, action, case.resource, marks)
 
 

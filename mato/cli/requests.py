@@ -27,7 +27,7 @@ ATTENTION = {"blocked": 0, "failed": 1, "done": 2, "working": 3, "starting": 4}
 """Which state of its agents a session shows: the one that needs a person most."""
 
 
-GRAVITY = {"execute": 0, "write": 1, "read": 2, "note": 3}
+GRAVITY = {"execute": 0, "reach": 0, "write": 1, "read": 2, "note": 3}
 """In which order the inbox is listed: what cannot be undone comes first."""
 
 

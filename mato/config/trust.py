@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from mato.config.files import write
 from mato.config.load import check, read_toml
 from mato.config.paths import Paths, private
 from mato_sessions.errors import ConfigError
@@ -116,7 +116,7 @@ class Trust:
         folders = {*self.folders(), resolved}
         _spelled(folders)
         kept = msgspec.json.encode(_Pins(str(resolved), dict(now)), order="deterministic")
-        _replace(private(self._copies) / self._name(resolved), kept)
+        write(private(self._copies) / self._name(resolved), kept)
         self._write(folders)
         return resolved
 
@@ -155,7 +155,7 @@ class Trust:
             f"    {json.dumps(str(path), ensure_ascii=False)},\n" for path in sorted(folders)
         ).replace("\x7f", "\\u007f")
         text = f"# Folders whose own files may instruct agents.\nfolders = [\n{lines}]\n"
-        _replace(self._file, text.encode())
+        write(self._file, text.encode())
 
 
 def _spelled(folders: set[Path]) -> None:
@@ -163,16 +163,3 @@ def _spelled(folders: set[Path]) -> None:
     for path in folders:
         if any(0xD800 <= ord(character) <= 0xDFFF for character in str(path)):
             raise ConfigError(f"{str(path)!r} is not valid UTF-8; rename it before trusting it")
-
-
-def _replace(file: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".trust-")  # mkstemp makes it 0600
-    try:
-        with os.fdopen(handle, "wb") as written:
-            written.write(content)
-            written.flush()
-            os.fsync(written.fileno())
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,9 @@ from mato.config.paths import Paths
 from mato.config.settings import Sandboxing, Settings
 from mato.config.trust import Trust
 from mato.daemon import judging
+from mato.daemon.histories import history as _history
 from mato.daemon.log import logger
+from mato.mcp.toolbox import Place, Toolbox
 from mato.models.base import ModelChoice
 from mato.models.choice import choose
 from mato.models.keys import key_variable, secrets
@@ -31,6 +33,7 @@ from mato.processes import ChildRecords
 from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
 from mato.sandbox.sandbox import Sandbox
 from mato.sandbox.tier import Tier
+from mato.tools.base import Tool
 from mato.tools.disk import on_disk
 from mato.tools.registry import Registry
 from mato.tools.shell import Shell
@@ -40,11 +43,9 @@ from mato_sessions.catalog import AgentSummary
 from mato_sessions.clock import Clock
 from mato_sessions.errors import (
     ConfigError,
-    JournalBroken,
     PathRefused,
-    UsageError,
 )
-from mato_sessions.events import AgentSpawned, Event, Purged
+from mato_sessions.events import AgentSpawned
 from mato_sessions.events.agent import AgentKind, LaunchSpec
 from mato_sessions.events.session import Mode
 from mato_sessions.ids import Ids
@@ -53,7 +54,6 @@ from mato_sessions.redact import Redactor
 
 INSTRUCTIONS = "AGENTS.md"
 _INSTRUCTIONS_BYTES = 64 * 1024
-_PAGE_EVENTS = 1000
 _SECRET = re.compile(r"(?:^|_)(?:\w*KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)")
 """Names of variables whose values are no business of a journal."""
 
@@ -111,7 +111,7 @@ class Made:
 
 
 class Launcher:
-    """Knows what all agents share. `models` is entered and left by who owns the launcher."""
+    """Knows what all agents share. `models` and `toolbox` are entered and left by its owner."""
 
     def __init__(
         self, paths: Paths, clock: Clock, ids: Ids, redactor: Redactor, records: ChildRecords
@@ -126,6 +126,7 @@ class Launcher:
         )
         self.tier: Tier | Literal[""] = ""
         """What commands run in as the settings are now; "" until that is known."""
+        self.toolbox = Toolbox(paths, self.sandbox, records.started)
         self.hold_secrets(os.environ)
 
     def find_tier(self) -> Tier:
@@ -235,7 +236,9 @@ class Launcher:
         workspace = await on_disk(Workspace, Path(spec.cwd))
         try:
             settings = await on_disk(load, self._paths, {**os.environ, **env()})
-            tools = await on_disk(self._tools, spec, settings.sandbox)
+            place = Place(workspace.root, lambda: {**os.environ, **env()}, settings.sandbox.tier)
+            taken = await on_disk(self.toolbox.take, spec.mcp, place)
+            tools = await on_disk(self._tools, spec, settings.sandbox, taken.tools)
             # Asked anew for each agent; one that goes on keeps the system prompt of its journal.
             trusted, files = await on_disk(self._trusted, workspace.root)
             policy = await on_disk(
@@ -267,12 +270,19 @@ class Launcher:
         except BaseException:
             workspace.close()
             raise
-        return Made(agent, workspace.close)
 
-    def _tools(self, spec: LaunchSpec, wanted: Sandboxing) -> Registry:
-        """The tools of an agent, its commands confined as the settings say."""
+        def close() -> None:
+            taken.close()
+            workspace.close()
+
+        return Made(agent, close)
+
+    def _tools(self, spec: LaunchSpec, wanted: Sandboxing, more: Sequence[Tool]) -> Registry:
+        """The tools of an agent and those of servers, its commands confined as the settings say."""
         shell = Shell(self.sandbox, wanted.tier, spec.env_names, spec.hole)
-        return Registry(spec.tools, shell, commands_ask=judging.bare(self.sandbox, spec, wanted))
+        return Registry(
+            spec.tools, shell, more, commands_ask=judging.bare(self.sandbox, spec, wanted)
+        )
 
     async def policy(
         self,
@@ -298,28 +308,6 @@ class Launcher:
             trusted,
             standing,
         )
-
-
-async def _history(journal: Journal, session: str, agent: str) -> tuple[AgentSpawned, list[Event]]:
-    """How the agent began, and all its events."""
-    spawned: AgentSpawned | None = None
-    history: list[Event] = []
-    after = 0
-    while page := await journal.events(session, after, limit=_PAGE_EVENTS):
-        for event in page:
-            if isinstance(event.body, Purged):
-                raise UsageError(
-                    "what was said and done in this session has been purged, so no agent can go on "
-                    "in it; `mato new` opens another"
-                )
-            if event.agent == agent:
-                history.append(event)
-                if isinstance(event.body, AgentSpawned):
-                    spawned = event.body
-        after = page[-1].seq
-    if spawned is None:
-        raise JournalBroken(f"the journal does not say how agent {agent!r} began; it cannot go on")
-    return spawned, history
 
 
 def _instructions(files: Mapping[str, bytes]) -> str:

@@ -87,7 +87,7 @@ class Supervisor:
         next daemon. Leaving it ends what still lives, without a word to the journal (`suspend`
         comes before).
         """
-        async with launcher.models, asyncio.TaskGroup() as tasks:
+        async with launcher.models, launcher.toolbox, asyncio.TaskGroup() as tasks:
             supervisor = cls(journal, bus, records, launcher, tasks, resumes)
             async with Keeping.open(journal, supervisor.roster, kept):
                 journal.listen(supervisor._committed)

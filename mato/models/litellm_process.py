@@ -14,8 +14,8 @@ from typing import Any
 
 from mato.models.base import ModelFault, ModelRequest
 from mato.models.pairs import whole
-from mato.models.pipes import Wire, claim_stdout, open_wire
-from mato.models.wire import Ask, Cancel, Failed, Piece, Ping, Pong, Ready
+from mato.models.wire import DECODER, Ask, Cancel, Failed, Piece, Ping, Pong, Ready, ToChild
+from mato.rpc.pipes import Wire, claim_stdout, open_wire
 
 
 def load() -> Any:
@@ -38,7 +38,7 @@ def load() -> Any:
 class Desk:
     """Takes requests from the wire and runs each as a task of its own."""
 
-    def __init__(self, wire: Wire, litellm: Any) -> None:
+    def __init__(self, wire: Wire[ToChild], litellm: Any) -> None:
         self._wire = wire
         self._litellm = litellm
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -83,7 +83,7 @@ class Desk:
 async def _serve(frames: int) -> None:
     begun = time.monotonic()
     litellm = load()
-    wire = await open_wire(frames)
+    wire = await open_wire(frames, DECODER)
     version = getattr(litellm, "__version__", "")
     await wire.write(
         Ready("litellm", {"version": version, "loaded_s": round(time.monotonic() - begun, 2)})

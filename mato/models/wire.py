@@ -12,9 +12,6 @@ import msgspec
 
 from mato.models.base import Chunk, Fault, ModelRequest
 
-LIMIT_BYTES = 64 * 1024 * 1024
-"""Longest frame; more is a protocol error and ends the child."""
-
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
     """Daemon → child: stream an answer."""
@@ -61,3 +58,6 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
 
 ToChild = Ask | Cancel | Ping
 FromChild = Ready | Piece | Failed | Pong
+
+DECODER: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)
+"""Of what a child hears."""

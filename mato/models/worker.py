@@ -20,9 +20,10 @@ import msgspec
 
 from mato.models.base import ASKED, Chunk, FinishChunk, ModelFault, ModelRequest, WaitChunk
 from mato.models.keys import without_keys
-from mato.models.wire import LIMIT_BYTES, Ask, Cancel, Failed, FromChild, Piece, Ping, Pong, Ready
+from mato.models.wire import Ask, Cancel, Failed, FromChild, Piece, Ping, Pong, Ready
 from mato.processes import end_tree, identity
 from mato.rpc import framing
+from mato.rpc.pipes import LIMIT_BYTES
 from mato_sessions.errors import DaemonError
 
 _log = logging.getLogger(__name__)

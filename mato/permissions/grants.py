@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -38,6 +39,8 @@ def patterns(action: Action, resource: str, *, held: bool) -> tuple[Pattern, ...
             return _of_path(resource)
         case "execute":
             return _of_line(resource, held)
+        case "reach":
+            return (Pattern("reach", reached),) if (reached := _reached(resource)) else ()
         case "read" | "note":
             return ()
 
@@ -52,6 +55,9 @@ def covering(grants: Sequence[Grant], action: Action, resource: str, *, held: bo
             return next((each for each in mine if _has_path(each, resource)), None)
         case "execute":
             return _with_line(mine, resource, held)
+        case "reach":
+            wanted = Pattern("reach", _reached(resource))
+            return next((each for each in mine if wanted.name and wanted in each.patterns), None)
         case "read" | "note":
             return None
 
@@ -70,6 +76,7 @@ _WORDS = {
     "line": "exactly: {}",
     "file": "writing {}",
     "folder": "writing files in {}/ and below",
+    "reach": "requests to {}, whatever they say",
 }
 
 
@@ -79,6 +86,27 @@ def _of_path(path: str) -> tuple[Pattern, ...]:
         return ()
     folder = posixpath.dirname(tidy)
     return (Pattern("folder", folder) if folder else Pattern("file", tidy),)
+
+
+def _reached(resource: str) -> str:
+    """Who is asked: a server's tool or a site, without what it is asked; "" where that is unclear.
+
+    >>> _reached('mcp:github/search {"q":"mato"}')
+    'mcp:github/search'
+    >>> _reached("https://docs.python.org/3/library/?q=a")
+    'https://docs.python.org'
+    """
+    first = resource.split(" ", 1)[0]
+    if first.startswith("mcp:"):
+        return first
+    try:
+        address = urlsplit(first)
+        port = address.port
+    except ValueError:
+        return ""
+    if not address.scheme or not address.hostname or address.username is not None:
+        return ""
+    return f"{address.scheme}://{address.hostname}{f':{port}' if port else ''}"
 
 
 def _tidy(path: str) -> str:

@@ -96,7 +96,7 @@ def decide(question: Question) -> Decision:
 def leaves(question: Question) -> bool:
     """Whether the call may carry data out of this machine."""
     if question.action != "execute":
-        return False
+        return question.action == "reach"
     match question.command:
         case "read" | "write":
             return False
@@ -124,6 +124,8 @@ def _by_mode(question: Question) -> Effect:
                     return "allow"
                 case _:
                     assert_never(mode)
+        case "reach":
+            return "allow" if mode == "full" else "ask"
         case "execute":
             match mode:
                 case "read":
@@ -153,6 +155,8 @@ def _things(question: Question) -> str:
             return "reads"
         case "write":
             return "writes"
+        case "reach":
+            return "requests to the outside"
         case "execute":
             if question.mode in ("ask", "edit") and question.tier == "full":
                 return _COMMANDS[question.command]

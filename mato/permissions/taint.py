@@ -16,6 +16,7 @@ import msgspec
 from mato.shell import judge
 from mato.shell.commands import NETWORK
 from mato.shell.paths import outside, secret
+from mato_sessions.events.permission import Action
 
 
 class Taint(msgspec.Struct, frozen=True):
@@ -30,9 +31,9 @@ class Taint(msgspec.Struct, frozen=True):
         return Taint(self.private or other.private, self.untrusted or other.untrusted)
 
 
-def taint(arguments: Mapping[str, object]) -> Taint:
+def taint(arguments: Mapping[str, object], action: Action | None = None) -> Taint:
     """What a call with these arguments marks its agent with."""
-    found = Taint()
+    found = Taint(untrusted=action == "reach")
     for name, value in arguments.items():
         if not isinstance(value, str):
             continue

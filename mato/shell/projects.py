@@ -98,7 +98,7 @@ _HEADS: dict[str, Rule] = {
 }  # fmt: skip
 _FIRST: dict[str, tuple[str, ...]] = {"ruff": ("check", "format")}
 """What the first word after a head has to be."""
-_SUB: dict[str, tuple[tuple[str, ...], Rule]] = {
+_SUB: dict[str, tuple[frozenset[str], Rule]] = {
     "cargo": (
         frozenset(("build", "test", "check", "clippy", "fmt", "run", "bench", "doc")),
         _CARGO,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -81,13 +81,24 @@ class Surroundings(Protocol):
 class Tool(Protocol):
     """A tool. Instances hold no state between calls."""
 
-    name: ClassVar[str]
-    description: ClassVar[str]
-    """For the model; one or two sentences."""
-    Arguments: ClassVar[type[msgspec.Struct]]
-    """A frozen struct, every field with a description (Annotated[…, msgspec.Meta])."""
-    action: ClassVar[Action]
-    policy: ClassVar[RecoveryPolicy]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str:
+        """For the model; one or two sentences."""
+        ...
+
+    @property
+    def Arguments(self) -> type[msgspec.Struct]:
+        """A frozen struct, every field with a description (Annotated[…, msgspec.Meta])."""
+        ...
+
+    @property
+    def action(self) -> Action: ...
+
+    @property
+    def policy(self) -> RecoveryPolicy: ...
 
     def title(self, arguments: Any) -> str:
         """A few words for people: ``read src/app.py``, ``$ make test``."""
@@ -109,6 +120,16 @@ class Tool(Protocol):
         Raises:
             ToolError: it could not be done.
         """
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A tool whose arguments are described by somebody else's schema: they stay a plain object."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of an object, as it came."""
         ...
 
 

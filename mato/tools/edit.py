@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -28,15 +28,15 @@ class EditArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Edit:
-    name: ClassVar[str] = "edit"
-    description: ClassVar[str] = (
+    name: str = "edit"
+    description: str = (
         "Replace one passage of a file. old_text must match exactly, white space included, and"
         " occur once: take along lines around it until it does."
     )
-    Arguments: ClassVar[type[msgspec.Struct]] = EditArguments
-    action: ClassVar[Action] = "write"
+    Arguments: type[msgspec.Struct] = EditArguments
+    action: Action = "write"
     # Run twice, it may replace a second passage that the first run made.
-    policy: ClassVar[RecoveryPolicy] = "probe"
+    policy: RecoveryPolicy = "probe"
 
     def title(self, arguments: EditArguments) -> str:
         return f"edit {arguments.path}"

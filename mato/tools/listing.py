@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -40,13 +40,11 @@ class ListArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class List:
-    name: ClassVar[str] = "list"
-    description: ClassVar[str] = (
-        "List a folder of the workspace as a tree. Folders end in /, links in @."
-    )
-    Arguments: ClassVar[type[msgspec.Struct]] = ListArguments
-    action: ClassVar[Action] = "read"
-    policy: ClassVar[RecoveryPolicy] = "idempotent"
+    name: str = "list"
+    description: str = "List a folder of the workspace as a tree. Folders end in /, links in @."
+    Arguments: type[msgspec.Struct] = ListArguments
+    action: Action = "read"
+    policy: RecoveryPolicy = "idempotent"
 
     def title(self, arguments: ListArguments) -> str:
         return f"list {arguments.path}"

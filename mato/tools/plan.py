@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -27,13 +27,13 @@ class PlanArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plan:
-    name: ClassVar[str] = "plan"
-    description: ClassVar[str] = (
+    name: str = "plan"
+    description: str = (
         "Write down or update the plan for this task, whole, so that people can follow it."
     )
-    Arguments: ClassVar[type[msgspec.Struct]] = PlanArguments
-    action: ClassVar[Action] = "note"
-    policy: ClassVar[RecoveryPolicy] = "idempotent"
+    Arguments: type[msgspec.Struct] = PlanArguments
+    action: Action = "note"
+    policy: RecoveryPolicy = "idempotent"
 
     def title(self, arguments: PlanArguments) -> str:
         count = len(arguments.items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -29,13 +29,13 @@ class ReadArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Read:
     """Gives text as it stands in the file, without line numbers, so that `edit` can quote it."""
 
-    name: ClassVar[str] = "read"
-    description: ClassVar[str] = (
+    name: str = "read"
+    description: str = (
         "Read a text file of the workspace. Long files come in windows: go on with offset."
     )
-    Arguments: ClassVar[type[msgspec.Struct]] = ReadArguments
-    action: ClassVar[Action] = "read"
-    policy: ClassVar[RecoveryPolicy] = "idempotent"
+    Arguments: type[msgspec.Struct] = ReadArguments
+    action: Action = "read"
+    policy: RecoveryPolicy = "idempotent"
 
     def title(self, arguments: ReadArguments) -> str:
         return f"read {arguments.path}"

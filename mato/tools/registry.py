@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from mato.models.base import ToolSchema
-from mato.tools.base import Tool, ToolError
+from mato.tools.base import Described, Tool, ToolError
 from mato.tools.edit import Edit
 from mato.tools.listing import List
 from mato.tools.plan import Plan
@@ -28,15 +28,20 @@ NAMES = tuple(tool.name for tool in _ALL)
 class Registry:
     """The tools called `names`, always in the order of `NAMES`, whatever the order of `names`.
 
-    `shell` runs commands in place of one that runs them bare. With `commands_ask` no mode lets a
-    command run unasked.
+    `shell` runs commands in place of one that runs them bare. `more` are tools that only this agent
+    has, offered after the others. With `commands_ask` no mode lets a command run unasked.
 
     Raises:
         UnknownName: no tool has one of the names.
     """
 
     def __init__(
-        self, names: Iterable[str] = NAMES, shell: Tool | None = None, *, commands_ask: bool = False
+        self,
+        names: Iterable[str] = NAMES,
+        shell: Tool | None = None,
+        more: Iterable[Tool] = (),
+        *,
+        commands_ask: bool = False,
     ) -> None:
         self.commands_ask = commands_ask
         wanted = set(names)
@@ -49,9 +54,10 @@ class Registry:
             for tool in _ALL
             if tool.name in wanted
         }
+        for tool in more:
+            self._tools.setdefault(tool.name, tool)
         self._schemas = tuple(
-            ToolSchema(tool.name, tool.description, flat_schema(tool.Arguments))
-            for tool in self._tools.values()
+            ToolSchema(tool.name, tool.description, _schema(tool)) for tool in self._tools.values()
         )
 
     def schemas(self) -> tuple[ToolSchema, ...]:
@@ -69,6 +75,8 @@ class Registry:
             ToolError: not JSON, or not what the schema says; the message tells the model.
         """
         try:
+            if isinstance(tool, Described):
+                return msgspec.json.decode(arguments.strip().encode() or b"{}", type=dict[str, Any])
             # Not strict: "10" for a number is what small models write, and means 10.
             return msgspec.json.decode(
                 arguments.strip().encode() or b"{}", type=tool.Arguments, strict=False
@@ -106,6 +114,10 @@ def _joined_words(tool: Tool, arguments: str) -> str:
     return msgspec.json.encode({**cast("dict[str, Any]", found), "command": line}).decode()
 
 
+def _schema(tool: Tool) -> dict[str, Any]:
+    return tool.schema if isinstance(tool, Described) else flat_schema(tool.Arguments)
+
+
 def flat_schema(arguments: type[msgspec.Struct]) -> dict[str, Any]:
     """JSON Schema of a struct as one plain object: no $ref, no titles.
 
@@ -135,10 +147,10 @@ def _flatten(node: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _usage(tool: Tool) -> str:
-    schema = flat_schema(tool.Arguments)
+    schema = _schema(tool)
     required = set(schema.get("required", ()))
     fields = (
         f"{name} ({field.get('type', 'value')}{', required' * (name in required)})"
-        for name, field in schema["properties"].items()
+        for name, field in schema.get("properties", {}).items()
     )
     return f"It takes {', '.join(fields)}."

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import msgspec
 import regex
@@ -51,13 +51,11 @@ class SearchArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Search:
-    name: ClassVar[str] = "search"
-    description: ClassVar[str] = (
-        "Search the files of the workspace for a pattern; gives path:line: text."
-    )
-    Arguments: ClassVar[type[msgspec.Struct]] = SearchArguments
-    action: ClassVar[Action] = "read"
-    policy: ClassVar[RecoveryPolicy] = "idempotent"
+    name: str = "search"
+    description: str = "Search the files of the workspace for a pattern; gives path:line: text."
+    Arguments: type[msgspec.Struct] = SearchArguments
+    action: Action = "read"
+    policy: RecoveryPolicy = "idempotent"
 
     def title(self, arguments: SearchArguments) -> str:
         where = "" if arguments.path == "." else f" in {arguments.path}"

@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -45,14 +45,14 @@ class ShellArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Shell:
-    name: ClassVar[str] = "shell"
-    description: ClassVar[str] = (
+    name: str = "shell"
+    description: str = (
         "Run a command line in the workspace, without a terminal or input. Everything that it"
         " started ends with it."
     )
-    Arguments: ClassVar[type[msgspec.Struct]] = ShellArguments
-    action: ClassVar[Action] = "execute"
-    policy: ClassVar[RecoveryPolicy] = "ask"
+    Arguments: type[msgspec.Struct] = ShellArguments
+    action: Action = "execute"
+    policy: RecoveryPolicy = "ask"
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -22,14 +22,14 @@ class WriteArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Write:
-    name: ClassVar[str] = "write"
-    description: ClassVar[str] = (
+    name: str = "write"
+    description: str = (
         "Write a file of the workspace, new or whole; to change a part of one, use edit."
     )
-    Arguments: ClassVar[type[msgspec.Struct]] = WriteArguments
-    action: ClassVar[Action] = "write"
+    Arguments: type[msgspec.Struct] = WriteArguments
+    action: Action = "write"
     # The same content once more does no harm, unless somebody has changed the file since.
-    policy: ClassVar[RecoveryPolicy] = "probe"
+    policy: RecoveryPolicy = "probe"
 
     def title(self, arguments: WriteArguments) -> str:
         return f"write {arguments.path}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -117,6 +118,7 @@ class Machine:
         self.ready = False
         self.agents: Supervisor
         self.models = MoodyModel(of.chance(f"model {of.crashes}"))
+        self.toolbox = contextlib.nullcontext()
         self.clock = of.clock
         self._stopping = asyncio.Event()
         self._requests: dict[asyncio.Task[Any], None] = {}

@@ -81,7 +81,7 @@ def _decide(work: Step, call: OpenCall) -> list[Body]:
     # Calls of one answer start together: what any of them may see marks the others.
     marks = work.state.taint
     for each in work.turn.calls:
-        marks |= taint(each.proposed.arguments)
+        marks |= taint(each.proposed.arguments, each.proposed.action)
     decision = work.setup.decide(work.state.mode, call.action, call.resource, marks)
     if decision.effect == "ask":
         work.mark_call(call.call, "asking", decision)

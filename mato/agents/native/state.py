@@ -231,7 +231,10 @@ def fold(state: State, event: Event) -> State:
             if isinstance(event.body, ToolFinished):
                 state = replace(state, taint=state.taint | seen_in(event.body.content))
             if isinstance(event.body, ToolStarted) and (found := turn.open(event.body.call)):
-                state = replace(state, taint=state.taint | taint(found.proposed.arguments))
+                state = replace(
+                    state,
+                    taint=state.taint | taint(found.proposed.arguments, found.proposed.action),
+                )
             return replace(state, turn=_fold_turn(turn, event.body))
         case _:
             return state
@@ -315,8 +318,9 @@ def _call_ended(turn: Turn, end: ToolFinished | ToolFailed) -> Turn:
 def _proposed(turn: Turn, proposed: ToolProposed) -> Turn:
     if turn.open(proposed.call) is not None:
         return turn  # live calls are marked before they are journaled
-    # It comes from a journal; the most cautious action stands in for the one not written down.
-    return replace(turn, calls=(*turn.calls, OpenCall(proposed, "execute", "", "held")))
+    # It comes from a journal; the most cautious action stands in for one not written down.
+    action = proposed.action or "execute"
+    return replace(turn, calls=(*turn.calls, OpenCall(proposed, action, "", "held")))
 
 
 def _outcome(answer: ModelAnswered) -> Ending | None:

@@ -45,7 +45,7 @@ def inspect(registry: Registry, call: Call) -> Inspected:
     except ToolError as error:
         proposed = ToolProposed(
             call=call.call, name=call.name, arguments={}, key=call.call, policy=tool.policy,
-            title=call.name,
+            title=call.name, action=tool.action,
         )  # fmt: skip
         return Inspected(proposed, tool.action, complaint=str(error))
     proposed = ToolProposed(
@@ -55,6 +55,7 @@ def inspect(registry: Registry, call: Call) -> Inspected:
         key=call.call,
         policy=tool.policy,
         title=tool.title(arguments),
+        action=tool.action,
     )
     return Inspected(proposed, tool.action, tool.resource(arguments))
 

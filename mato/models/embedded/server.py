@@ -18,15 +18,15 @@ from mato.config import paths
 from mato.models.base import Chunk, ModelFault, ModelRequest, WaitChunk
 from mato.models.embedded import llama
 from mato.models.embedded.answering import Answering
-from mato.models.pipes import Wire, claim_stdout, open_wire
-from mato.models.wire import Ask, Cancel, Failed, Piece, Ping, Pong, Ready
+from mato.models.wire import DECODER, Ask, Cancel, Failed, Piece, Ping, Pong, Ready, ToChild
+from mato.rpc.pipes import Wire, claim_stdout, open_wire
 from mato_sessions.errors import MatoError
 
 
 class Desk:
     """Takes requests from the wire and runs each as a task of its own."""
 
-    def __init__(self, wire: Wire, answering: Answering) -> None:
+    def __init__(self, wire: Wire[ToChild], answering: Answering) -> None:
         self._wire = wire
         self._answering = answering
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -81,7 +81,7 @@ def log(text: str) -> None:
 async def _serve(model: Path, frames: int, runtime: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _leave, runtime, 0)
     began = time.monotonic()
-    wire = await open_wire(frames)
+    wire = await open_wire(frames, DECODER)
     threads = llama.threads_here()
     prefixes = paths.private(paths.find().cache / "prefixes")
     engine = await llama.load(model, prefixes, runtime, threads)

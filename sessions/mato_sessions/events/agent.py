@@ -95,6 +95,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     `AgentConnected` for those that it opens)."""
     hole: Hole = Hole()
     """What of the machine is open to its processes; shown before its first start."""
+    mcp: tuple[str, ...] | None = None
+    """Names of the MCP servers whose tools it has; None: all that a person agreed to."""
 
 
 class AgentSpawned(Body, frozen=True, kw_only=True):

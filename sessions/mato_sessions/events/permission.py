@@ -8,8 +8,10 @@ import msgspec
 
 from mato_sessions.events.base import Body
 
-Action = Literal["read", "write", "execute", "note"]
-"""What a tool does to the world. note: it only changes the agent's own record (plan)."""
+Action = Literal["read", "write", "execute", "reach", "note"]
+"""What a tool does to the world. reach: it asks somebody outside (the web, a server of tools), who
+learns what is asked and whose answer a stranger may have written. note: it only changes the
+agent's own record (plan)."""
 
 
 Question = Literal["permission", "recovery"]
@@ -30,12 +32,12 @@ turn ended while the call waited."""
 class Pattern(msgspec.Struct, frozen=True):
     """What a grant covers, besides what only looks."""
 
-    kind: Literal["command", "line", "tests", "file", "folder"]
+    kind: Literal["command", "line", "tests", "file", "folder", "reach"]
     """command: one with its sub-command, whatever its arguments. line: exactly this one.
     tests: the project's own tests and builds, where the sandbox holds them. folder: the files in
-    it and below."""
+    it and below. reach: one tool of a server, or one site, whatever it is asked."""
     name: str = ""
-    """``git commit``, the line, or the path relative to the workspace."""
+    """``git commit``, the line, the path relative to the workspace, or ``mcp:github/search``."""
 
 
 class PermissionAsked(Body, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from mato_sessions.events.base import BlobRef, Body
+from mato_sessions.events.permission import Action
 
 RecoveryPolicy = Literal["idempotent", "probe", "ask"]
 """What a crash in the middle of the call allows: run again; look first; ask a person."""
@@ -24,6 +25,8 @@ class ToolProposed(Body, frozen=True, kw_only=True):
     policy: RecoveryPolicy
     title: str
     """A few words for people: ``read src/app.py``, ``$ make test``."""
+    action: Action | None = None
+    """What the tool does to the world; None where that was not written down yet."""
     redacted: bool = False
     """A secret was taken out of the arguments: this call never runs from the journal."""
 

@@ -15,10 +15,13 @@ from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
 
 TABLE: dict[Mode, dict[Action, Effect]] = {
-    "read": {"note": "allow", "read": "allow", "write": "deny", "execute": "deny"},
-    "ask": {"note": "allow", "read": "allow", "write": "ask", "execute": "ask"},
-    "edit": {"note": "allow", "read": "allow", "write": "allow", "execute": "ask"},
-    "full": {"note": "allow", "read": "allow", "write": "allow", "execute": "allow"},
+    mode: dict(zip(("note", "read", "write", "execute", "reach"), effects, strict=True))
+    for mode, effects in {
+        "read": ("allow", "allow", "deny", "deny", "ask"),
+        "ask": ("allow", "allow", "ask", "ask", "ask"),
+        "edit": ("allow", "allow", "allow", "ask", "ask"),
+        "full": ("allow", "allow", "allow", "allow", "allow"),
+    }.items()
 }
 FREEDOM: dict[Effect, int] = {"deny": 0, "ask": 1, "allow": 2}
 BOTH = (False, True)
@@ -39,6 +42,13 @@ NOT_ASKED_ABOUT: dict[Action, dict[str, object]] = {
     },
     "write": {"tier": "none", "command": "unknown", "bare": False, "networked": False},
     "execute": {"guarded": False},
+    "reach": {
+        "tier": "none",
+        "command": "unknown",
+        "bare": False,
+        "networked": False,
+        "guarded": False,
+    },
 }
 """Fields that say nothing about an action; `test_what_is_left_out_decides_nothing` holds it."""
 VALUES: dict[str, tuple[object, ...]] = {
@@ -122,7 +132,7 @@ def test_the_domain_is_whole():
     assert {*VALUES, "action"} == set(Question.__struct_fields__)
     execute = 4 * 3 * 5 * 4 * 2**6
     write, other = 4 * 4 * 2**5, 4 * 4 * 2**4
-    assert len(DOMAIN) == execute + write + 2 * other
+    assert len(DOMAIN) == execute + write + 3 * other
     assert set(TABLE) == set(get_args(Mode))
     for row in TABLE.values():
         assert set(row) == set(get_args(Action))
