@@ -224,11 +224,24 @@ def log(
 
 
 @app.command()
-def inbox(as_json: Json = False) -> int:
-    """List the tool calls that wait for your decision."""
-    from mato.cli import requests
+def inbox(
+    history: Annotated[
+        bool, typer.Option("--history", help="What was decided, and why, newest first.")
+    ] = False,
+    session: Annotated[
+        str, typer.Option("--session", metavar="S", help="With --history: only of this one.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="With --history.")
+    ] = 50,
+    as_json: Json = False,
+) -> int:
+    """List the tool calls that wait for your decision, or what was decided."""
+    from mato.cli import deciding, requests
 
-    return requests.inbox(as_json)
+    if session and not history:
+        raise UsageError("--session goes with --history; the inbox is one for all sessions")
+    return deciding.history(session, limit, as_json) if history else requests.inbox(as_json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
+from mato.config.duration import seconds
 from mato.config.keys import PREFIXES, prefix_key
 from mato.config.paths import Paths
 from mato.config.settings import Settings
@@ -38,6 +39,7 @@ def load(paths: Paths, env: Mapping[str, str] | None = None) -> Settings:
     merged = read_toml(paths.config_file)
     check(merged, Settings, where=str(paths.config_file))
     _name_prefix(merged, where=str(paths.config_file))
+    _check_timeout(merged, where=str(paths.config_file))
     for variable, keys in VARIABLES.items():
         if value := env.get(variable, ""):
             given: dict[str, Any] = {keys[-1]: value}
@@ -142,6 +144,14 @@ def _name_prefix(settings: dict[str, Any], where: str) -> None:
     if not known:
         raise ConfigError(f"{where}: 'keys.prefix' is {written!r}; allowed: {PREFIXES}")
     settings["keys"]["prefix"] = known
+
+
+def _check_timeout(settings: dict[str, Any], where: str) -> None:
+    written = settings.get("permissions", {}).get("timeout", "never")
+    try:
+        seconds(written)
+    except ValueError as error:
+        raise ConfigError(f"{where}: 'permissions.timeout': {error}") from error
 
 
 def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:

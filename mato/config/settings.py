@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from mato.config.budget import Budget
+from mato.config.duration import seconds
 from mato_sessions.events.agent import Limits
 from mato_sessions.events.session import Mode
 
@@ -37,6 +38,19 @@ class Sandboxing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether commands may run by the mode alone where the tier is ``none``; else each asks."""
 
 
+class Permissions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[permissions]"""
+
+    timeout: str = "24h"
+    """How long a request waits for a person before it is rejected: "30m", "24h", "7d"; "never".
+    A day: long enough for a night, and nothing waits for ever with the world changing under it."""
+
+    @property
+    def timeout_s(self) -> float:
+        """0: never."""
+        return seconds(self.timeout)
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of config.toml."""
 
@@ -51,3 +65,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: Keys = Keys()
     screen: Screen = Screen()
     sandbox: Sandboxing = Sandboxing()
+    permissions: Permissions = Permissions()

@@ -11,7 +11,7 @@ from typing import Any
 from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
-from mato.daemon import granting, purging, undo
+from mato.daemon import decisions, granting, purging, undo
 from mato.daemon.hub import Hub
 from mato.daemon.killing import kill_all
 from mato.daemon.pressure import Pressure
@@ -95,6 +95,9 @@ class FrontDesk:
                 return m.InboxResult(tuple(self._roster.catalog.pending()))
             case m.Wait():
                 return await self._wait(request)
+            case m.History():
+                named = self._roster.session(request.session) if request.session else None
+                return await decisions.history(self._journal, self._roster, named, request)
             case m.Events():
                 return await self._events(request)
             case m.Blob():

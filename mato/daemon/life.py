@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -23,6 +24,7 @@ from mato.daemon.log import logger
 from mato.daemon.pressure import Pressure
 from mato.daemon.stopping import Stopping
 from mato.daemon.supervisor import Supervisor
+from mato.daemon.timeouts import Timeouts, configured_s, reject
 from mato.processes import ChildRecords
 from mato.protocol import faults
 from mato_sessions.clock import SystemClock
@@ -157,6 +159,13 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -
                     "commands run in the tier %s", await asyncio.to_thread(launcher.find_tier)
                 )
                 pressure = Pressure(journal, agents.roster)
+                timeouts = Timeouts(
+                    journal,
+                    agents.roster,
+                    clock,
+                    partial(configured_s, paths),
+                    partial(reject, agents),
+                )
                 hub = Hub(agents, launcher, ids)
                 desk = FrontDesk(hub, agents, journal, bus, paths, clock, stopping, pressure)
                 front = server.Server(server.listen(paths), desk)
@@ -169,10 +178,12 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(front.run())
                     pausing = tasks.create_task(pressure.run())
+                    timing_out = tasks.create_task(timeouts.run())
                     failure = await _until(stopping.asked(), journal)
                     if failure is None and stopping.drain_s:
                         failure = await _drain(stopping, agents, journal)
                     # From here on a successor waits for the lock and does not take us for dead.
+                    timing_out.cancel()
                     held.say("stopping")
                     paths.socket.unlink(missing_ok=True)
                     restart = anew.want(failure) or stopping.restart

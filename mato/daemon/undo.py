@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from mato.daemon.supervisor import Supervisor
-from mato.protocol.undoing import Undo, UndoFile, UndoResult
+from mato.protocol.undoing import Undo, UndoFile, UndoResult, UndoTurn
 from mato.tools.change import current
 from mato.tools.difference import unified
 from mato.tools.disk import on_disk
@@ -31,9 +31,13 @@ from mato_sessions.events import (
     TurnPrompted,
     TurnUndone,
 )
+from mato_sessions.events.turn import TextBlock
 from mato_sessions.journal import Journal
 
 _PAGE_EVENTS = 1000
+_MOST_TURNS = 100
+_PROMPT = 200
+"""Characters of a prompt that name its turn."""
 _BY_OTHERS = "it was changed since by something else than this turn"
 _NOT_KNOWN = "what the turn left in it is not on record"
 _SECRET = "what it held before had a secret in it that is not on record"  # noqa: S105 - a sentence
@@ -54,6 +58,8 @@ class Changed(msgspec.Struct, frozen=True):
 class Turn(msgspec.Struct):
     """What the history says about one turn."""
 
+    at_us: int = 0
+    prompt: str = ""
     checkpoints: list[FileCheckpointed] = []
     finished: set[str] = set()
     """Calls that came to their end."""
@@ -89,7 +95,8 @@ class Past(msgspec.Struct):
             if event.turn is None:
                 continue
             if isinstance(event.body, TurnPrompted):
-                self.turns.setdefault(event.turn, Turn())
+                said = "".join(b.text for b in event.body.blocks if isinstance(b, TextBlock))
+                self.turns.setdefault(event.turn, Turn(event.at_us, said[:_PROMPT]))
             turn = self.turns.get(event.turn)
             match event.body:
                 case FileCheckpointed() as body if turn is not None:
@@ -100,6 +107,25 @@ class Past(msgspec.Struct):
                     turn.undone.update(files)
                 case _:
                     pass
+
+    def newest(self) -> tuple[UndoTurn, ...]:
+        """The turns that changed files, newest first."""
+        found: list[UndoTurn] = []
+        for turn in reversed(self.turns):
+            it = self.turns[turn]
+            paths = {each.path for each in it.checkpoints}
+            if paths and len(found) < _MOST_TURNS:
+                undone = len(paths & it.undone)
+                found.append(
+                    UndoTurn(
+                        turn=turn,
+                        at_us=it.at_us,
+                        prompt=it.prompt,
+                        files=len(paths),
+                        undone=undone,
+                    )
+                )
+        return tuple(found)
 
     def choose(self, wanted: str, name: str) -> str:
         """The turn that is meant; where none is named, the newest with something to undo.
@@ -167,7 +193,9 @@ async def undo(
         else:  # it reads so when it is made the next time
             body = TurnUndone(files=tuple(new))
             await agents.record(Draft(session=session.id, agent=agent.id, turn=chosen, body=body))
-    return UndoResult(session=session.name, agent=agent.name, turn=chosen, files=files)
+    return UndoResult(
+        session=session.name, agent=agent.name, turn=chosen, files=files, turns=past.newest()
+    )
 
 
 async def _past(journal: Journal, session: str, agent: str) -> Past:
@@ -208,10 +236,11 @@ def _judge(change: Changed, now: bytes | None, before: bytes | None) -> UndoFile
     if now == before:
         return UndoFile(path=path, state="as_before")
     digest = None if now is None else hashlib.sha256(now).hexdigest()
+    done = _diff(path, before, now)
     if digest not in change.left:
         why = _NOT_KNOWN if "" in change.left else _BY_OTHERS
-        return UndoFile(path=path, state="refused", reason=why)
-    return UndoFile(path=path, state="changed", diff=_diff(path, now, before))
+        return UndoFile(path=path, state="refused", reason=why, change=done)
+    return UndoFile(path=path, state="changed", diff=_diff(path, now, before), change=done)
 
 
 def _diff(path: str, now: bytes | None, before: bytes | None) -> str:

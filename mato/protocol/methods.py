@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from mato.protocol.granting import Answer, Explain, RevokeGrants
+from mato.protocol.deciding import History, HistoryResult
 from mato.protocol.observing import (
     Blob,
     BlobResult,
@@ -29,7 +30,7 @@ from mato.protocol.observing import (
     Subscribe,
 )
 from mato.protocol.request import Request
-from mato.protocol.undoing import KillAll, KillAllResult, Undo, UndoFile, UndoResult
+from mato.protocol.undoing import KillAll, KillAllResult, Undo, UndoFile, UndoResult, UndoTurn
 from mato_sessions.catalog import SessionSummary
 from mato_sessions.events.agent import AgentState, Limits
 from mato_sessions.events.session import Mode, WindowNode
@@ -282,6 +283,7 @@ METHODS: dict[str, type[Request]] = {
         Reconfigure,
         Looked,
         Inbox,
+        History,
         Answer,
         RevokeGrants,
         Explain,
@@ -309,6 +311,8 @@ __all__ = [
     "EventsResult",
     "Explain",
     "Hello",
+    "History",
+    "HistoryResult",
     "Inbox",
     "InboxResult",
     "Kill",
@@ -340,6 +344,7 @@ __all__ = [
     "Undo",
     "UndoFile",
     "UndoResult",
+    "UndoTurn",
     "Wait",
     "WaitResult",
     "Welcome",

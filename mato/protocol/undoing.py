@@ -33,6 +33,21 @@ class UndoFile(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     diff: str = ""
     """From what is there to what was there before the turn; "" where either is no text."""
+    change: str = ""
+    """The same the other way: what is other now than before the turn; also where `refused`."""
+
+
+class UndoTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn that changed files by its tools."""
+
+    turn: str
+    at_us: int
+    """When it was prompted, wall clock."""
+    prompt: str
+    """The beginning of what it was asked."""
+    files: int
+    undone: int
+    """How many of the files have been put back."""
 
 
 class UndoResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +57,8 @@ class UndoResult(msgspec.Struct, frozen=True, kw_only=True):
     turn: str
     files: tuple[UndoFile, ...]
     """By path."""
+    turns: tuple[UndoTurn, ...] = ()
+    """The agent's newest turns that changed files, newest first."""
 
 
 Undo.Result = UndoResult

@@ -14,6 +14,7 @@ READABLE = frozenset(
         "agent.wait",
         "daemon.status",
         "daemon.stop",
+        "inbox.history",
         "inbox.list",
         "journal.blob",
         "journal.events",

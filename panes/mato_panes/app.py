@@ -16,18 +16,19 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from mato.config.settings import Settings
-from mato.protocol.methods import Answer, Arrange, Blob, Looked, Prompt, Stop
+from mato.protocol.methods import Arrange, Blob, Looked, Prompt, Stop
 from mato.text import Shown, display
 from mato_panes import compositing, gate, messages
 from mato_panes.asking import Asking
 from mato_panes.bindings import BY_COMMAND
 from mato_panes.commands import Commands
+from mato_panes.deciding import Deciding
 from mato_panes.feed import Link, Reading
 from mato_panes.layout.saving import Saving
 from mato_panes.prefix import Choice as Prefix
 from mato_panes.prefix import PrefixKeys
 from mato_panes.running import run
-from mato_panes.screens.inbox import Inbox, Waiting
+from mato_panes.screens.inbox import Inbox
 from mato_panes.screens.output import OutputViewer
 from mato_panes.screens.picker import Choice
 from mato_panes.screens.workspace import Workspace
@@ -95,6 +96,7 @@ class MatoApp(App[int]):
         self._keys = PrefixKeys(prefix.key)
         self.typing = TypeAhead(self, self._press)
         self.asking = Asking(link, lambda sentence: self.workspace.say(sentence, "error"))
+        self.deciding = Deciding(self)
         self._saving = Saving(self._windows, self._arrange)
         self._title = ""
         self.failure: Exception | None = None
@@ -226,16 +228,6 @@ class MatoApp(App[int]):
         elif agent in self.workspace.agents:
             self.open_window(agent)
 
-    def waiting(self) -> list[Waiting]:
-        """Every call that waits for a person, oldest first."""
-        found = [
-            Waiting(call, session.name)
-            for session in self.reading.overview.sessions.values()
-            for agent in session.agents
-            for call in agent.pending
-        ]
-        return sorted(found, key=lambda each: each.call.position)
-
     def theme_choices(self) -> list[Choice]:
         return [
             Choice(name, palette.title, "dark" if palette.dark else "light")
@@ -312,17 +304,13 @@ class MatoApp(App[int]):
         self.in_background(self.asking.send(Stop(session=session, agent=event.agent)))
 
     def on_call_answered(self, event: messages.CallAnswered) -> None:
-        self.in_background(self._answer(event))
+        self.in_background(self.deciding.answer(event))
 
-    async def _answer(self, event: messages.CallAnswered) -> None:
-        done = "done" if event.reply == "done" else None
-        answer = Answer(call=event.call, allowed=event.allowed, rule=event.rule, decision=done)
-        if await self.asking.accepted(answer):
-            return
-        if isinstance(self.screen, Inbox):
-            self.screen.refused(event.call)
-        for pane in self.workspace.chats():
-            pane.answer_failed(event.call)
+    def on_put_off(self, event: messages.PutOff) -> None:
+        self.deciding.put_off(event)
+
+    def on_brought_back(self) -> None:
+        self.deciding.bring_back()
 
     def on_whole_output_wanted(self, event: messages.WholeOutputWanted) -> None:
         self.in_background(self._show_output(event.sha256, event.title))

@@ -32,12 +32,25 @@ class Binding:
     """It can be given again for a moment without the prefix, as resizing in tmux."""
     argument: bool = False
     """The command is told which of its keys was pressed."""
+    told: bool = False
+    """As `argument`, for a command that can do without: it is in the palette too."""
     note: str = ""
     """Added in help and README."""
 
     @property
     def in_palette(self) -> bool:
         return not self.argument
+
+
+FURTHER = "alt+"
+"""How keys begin that move an edge by 5 cells, as in tmux."""
+
+
+def _resize(direction: str) -> Binding:
+    keys = (f"ctrl+{direction}", f"{FURTHER}{direction}")
+    title = f"Move the edge {direction}"
+    note = "alt: by 5"
+    return Binding(f"resize_{direction}", title, "Panes", keys, repeats=True, told=True, note=note)
 
 
 BINDINGS: tuple[Binding, ...] = (
@@ -55,10 +68,10 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("swap_previous", "Swap with the pane before", "Panes", ("{",)),
     Binding("swap_next", "Swap with the pane after", "Panes", ("}",)),
     Binding("even", "Next even layout", "Panes", ("space",)),
-    Binding("resize_left", "Move the edge left", "Panes", ("ctrl+left", "H"), repeats=True),
-    Binding("resize_down", "Move the edge down", "Panes", ("ctrl+down", "J"), repeats=True),
-    Binding("resize_up", "Move the edge up", "Panes", ("ctrl+up", "K"), repeats=True),
-    Binding("resize_right", "Move the edge right", "Panes", ("ctrl+right", "L"), repeats=True),
+    _resize("left"),
+    _resize("down"),
+    _resize("up"),
+    _resize("right"),
     Binding("scroll_mode", "Scroll and copy", "Panes", ("[", "pageup")),
     Binding("search", "Search the transcript", "Panes", ("/",)),
     Binding("new_window", "New window", "Windows", ("c",)),
@@ -74,6 +87,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("pick_model", "Model from the next turn on", "Agents", ("m",)),
     Binding("pick_mode", "What the agent may do without asking", "Agents", ("M",)),
     Binding("kill_agent", "End the agent; the record stays", "Agents", ("X",)),
+    Binding("kill_all", "End all agents and all they started", "Agents", ("K",)),
     Binding("pick_session", "Choose a session", "Session", ("s",)),
     Binding("rename_session", "Rename the session", "Session", ("$",)),
     Binding("restart_daemon", "Restart the daemon; all is as before", "Session", ("R",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.message import Message
 
 from mato_panes.rendering.reply import Reply
@@ -33,6 +35,19 @@ class CallAnswered(Message):
         self.reply: Reply = reply
         self.allowed = reply == "allow"
         self.rule = rule
+
+
+class PutOff(Message):
+    """These calls are to be hidden: until then, or until something new waits."""
+
+    def __init__(self, calls: Sequence[str], minutes: int | None) -> None:
+        super().__init__()
+        self.calls = tuple(calls)
+        self.minutes = minutes
+
+
+class BroughtBack(Message):
+    """What was put off is to be shown again."""
 
 
 class WholeOutputWanted(Message):

@@ -102,10 +102,12 @@ def windows(of_session: Sequence[WindowNode], known: Mapping[str, AgentSummary])
     return choices
 
 
-def sessions(known: Iterable[SessionSummary], now_us: int) -> list[Choice]:
-    """Those that wait for a person first, then by last use."""
+def sessions(known: Iterable[SessionSummary], now_us: int, here: str = "") -> list[Choice]:
+    """Those that wait for a person first, then by last use; put away ones only where one is."""
     choices: list[tuple[bool, int, Choice]] = []
     for session in known:
+        if session.archived and session.id != here:
+            continue
         state = most_urgent(agent.state for agent in session.agents)
         ago = words.duration(max(now_us - session.last_us, 0))
         count = words.counted(len(session.agents), "agent")

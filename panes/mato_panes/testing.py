@@ -15,6 +15,8 @@ from mato.protocol.methods import (
     Blob,
     BlobResult,
     Kill,
+    KillAll,
+    KillAllResult,
     ListSessionsResult,
     Looked,
     Profiles,
@@ -225,6 +227,17 @@ class FakeDaemon:
                 self.emit(request.session, AgentExited(reason="killed"), agent=request.agent)
                 self.state(request.session, request.agent, "stopped")
                 return AgentNames((request.agent,))
+            case KillAll():
+                living = [
+                    (session, agent)
+                    for session in self.catalog.sessions()
+                    for agent in session.agents
+                    if agent.state != "stopped"
+                ]
+                for session, agent in living:
+                    self.emit(session.id, AgentExited(reason="killed"), agent=agent.id)
+                    self.state(session.id, agent.id, "stopped")
+                return KillAllResult(tuple(f"{s.name}:{a.name}" for s, a in living))
             case Stop():
                 return AgentNames((request.agent,))
             case Reconfigure():

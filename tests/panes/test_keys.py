@@ -103,9 +103,9 @@ def test_resizing_repeats_for_a_moment_without_the_prefix() -> None:
 def test_any_other_key_ends_the_repeating() -> None:
     keys = PrefixKeys("ctrl+b")
     keys.press("ctrl+b", None, 0)
-    keys.press("L", "L", 0)
+    keys.press("alt+right", None, 0)
     assert keys.press("a", "a", 0.1) == "pass"
-    assert keys.press("L", "L", 0.2) == "pass"
+    assert keys.press("alt+right", None, 0.2) == "pass"
 
 
 @pytest.mark.parametrize(

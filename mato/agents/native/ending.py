@@ -20,6 +20,8 @@ from mato_sessions.events import (
 
 INTERRUPTED = Ending("interrupted", "its agent failed in the middle of this turn")
 NOT_RUN = "This call was not run: the turn was ended before it started."
+DENIED = "The user did not allow this call. Do not try it again in another way."
+NOBODY = "Nobody answered in time, so this call was not allowed. Do not try it in another way."
 CUT_OFF = "This call was stopped while it ran. What it had done by then is done."
 NOT_KNOWN = (
     "Mato ended while this call ran: whether it took effect is not known. Look before you go on."

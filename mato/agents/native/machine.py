@@ -69,6 +69,7 @@ from mato_sessions.events import (
     UsageReported,
 )
 from mato_sessions.events.agent import ANSWERS
+from mato_sessions.events.permission import TIMED_OUT
 
 QUEUE_LIMIT = 16
 """Prompts that may wait; one more is refused."""
@@ -314,8 +315,10 @@ def _question(work: Step, fact: QuestionReady | QuestionFailed | PersonAnswered)
             work.record_in_turn(*given, answered, started, *work.unblocked("allowed"))
         case PersonAnswered(call=call, rule=rule):
             work.mark_call(call, "closing")
-            answered = PermissionAnswered(call=call, allowed=False, by="person", rule=rule)
-            message = "The user did not allow this call. Do not try it again in another way."
+            late = rule == TIMED_OUT
+            by = "timeout" if late else "person"
+            answered = PermissionAnswered(call=call, allowed=False, by=by, rule=rule)
+            message = ending.NOBODY if late else ending.DENIED
             failed = ToolFailed(call=call, attempt=0, message=message, cause="denied")
             work.record_in_turn(answered, failed, *work.unblocked("denied"))
         case _:

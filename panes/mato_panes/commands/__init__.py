@@ -43,6 +43,6 @@ class Commands:
         What asks nothing is done when this returns, so that the next key finds it done.
         """
         method = self._methods[binding.command]
-        result = method(key) if binding.argument else method()
+        result = method(key) if binding.argument or binding.told else method()
         if inspect.iscoroutine(result):
             self._app.typing.carry_out(result)

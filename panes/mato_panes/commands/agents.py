@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from mato.protocol.methods import Reconfigure, Stop
+from mato.protocol.methods import KillAll, Reconfigure, Stop
 from mato_panes import palette
 from mato_panes.commands.group import Group
+from mato_panes.rendering import words
 from mato_panes.screens.confirm import Confirm
-from mato_panes.screens.inbox import Inbox
 from mato_panes.screens.picker import Picker
 from mato_sessions.catalog import AgentSummary
 from mato_sessions.events.session import Mode
@@ -36,7 +36,7 @@ class Agents(Group):
         self.app.go_to(*waiting[at % len(waiting)])
 
     async def inbox(self) -> None:
-        call = await self.app.ask(Inbox(self.app.waiting, self.app.clock.wall_us))
+        call = await self.app.ask(self.app.deciding.inbox())
         if call is not None:
             self.app.go_to(call.session, call.agent)
 
@@ -94,3 +94,25 @@ class Agents(Group):
         answers = {"y": "end the agent", "n": "let it live"}
         if await self.app.ask(Confirm("End this agent?", text, answers)) == "y":
             await self._kill(agent)
+
+    async def kill_all(self) -> None:
+        sessions = self.work.reading.overview.sessions.values()
+        living = sum(agent.state != "stopped" for each in sessions for agent in each.agents)
+        if not living:
+            self.work.say("no agent lives")
+            return
+        many = words.counted(living, "agent")
+        text = (
+            f"{many} of all sessions end for good, now, with every process that they started; "
+            "what they have said and done stays."
+        )
+        answers = {"y": f"end {many}", "n": "let them live"}
+        if await self.app.ask(Confirm("End everything?", text, answers, careful=True)) != "y":
+            return
+        ended = await self.app.asking.answer(KillAll())
+        if ended is None:
+            return
+        self.work.say(f"ended {words.counted(len(ended.agents), 'agent')}")
+        if ended.left:
+            numbers = ", ".join(map(str, ended.left))
+            self.work.say(f"not even SIGKILL ended the processes {numbers}", "error")

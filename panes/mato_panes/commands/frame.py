@@ -18,7 +18,7 @@ class Frame(Group):
     async def pick_session(self) -> None:
         sessions = self.work.reading.overview.sessions.values()
         here = self.work.reading.store.session
-        choices = palette.sessions(sessions, self.app.clock.wall_us())
+        choices = palette.sessions(sessions, self.app.clock.wall_us(), here)
         session = await self.app.ask(Picker("Sessions", choices, at=here))
         if session is not None:
             self.app.go_to(session, "")

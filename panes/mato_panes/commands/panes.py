@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mato_panes.bindings import FURTHER
 from mato_panes.commands.group import Group
 from mato_panes.layout import tree
 from mato_panes.layout.geometry import Box, Direction
@@ -11,6 +12,8 @@ from mato_sessions.events.session import PaneNode
 
 STEP = {"left": 4, "right": 4, "up": 2, "down": 2}
 """Cells by which a key moves an edge."""
+FURTHER_STEP = 5
+"""The same with `FURTHER`."""
 
 
 class Panes(Group):
@@ -107,21 +110,22 @@ class Panes(Group):
         self.desk.even()
         self.work.rearranged()
 
-    def resize_left(self) -> None:
-        self._resize("left")
+    def resize_left(self, key: str) -> None:
+        self._resize("left", key)
 
-    def resize_down(self) -> None:
-        self._resize("down")
+    def resize_down(self, key: str) -> None:
+        self._resize("down", key)
 
-    def resize_up(self) -> None:
-        self._resize("up")
+    def resize_up(self, key: str) -> None:
+        self._resize("up", key)
 
-    def resize_right(self) -> None:
-        self._resize("right")
+    def resize_right(self, key: str) -> None:
+        self._resize("right", key)
 
-    def _resize(self, direction: Direction) -> None:
+    def _resize(self, direction: Direction, key: str) -> None:
         size = self.work.view.size
-        self.desk.resize(direction, STEP[direction], size.width, size.height)
+        cells = FURTHER_STEP if key.startswith(FURTHER) else STEP[direction]
+        self.desk.resize(direction, cells, size.width, size.height)
         self.work.rearranged()
 
     def scroll_mode(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from time import monotonic
 
 from textual import events
 from textual.content import Content
@@ -10,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from mato.text import display
+from mato_panes.guarding import Guard
 from mato_panes.screens.dialog import Dialog
 
 
@@ -24,9 +26,15 @@ class Confirm(Dialog[str]):
 
     can_focus = True
 
-    def __init__(self, title: str, text: str, answers: Mapping[str, str]) -> None:
-        """`answers`: key → what it does, in the order shown."""
+    def __init__(
+        self, title: str, text: str, answers: Mapping[str, str], *, careful: bool = False
+    ) -> None:
+        """`answers`: key → what it does, in the order shown. `careful`: no key counts that is
+        pressed before the question has been in sight for a moment.
+        """
         super().__init__(title)
+        self._careful = careful
+        self.guard = Guard()
         self._text = display(text)
         self._answers = dict(answers)
 
@@ -40,9 +48,16 @@ class Confirm(Dialog[str]):
             parts.append(Content(f"   {display(meaning, newline=False)}"))
         yield Static(Content("").join(parts), id="answers", markup=False)
 
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.guard.drawn({"": ""}, monotonic())
+
     def on_key(self, event: events.Key) -> None:
         pressed = event.character or event.key
-        if pressed in self._answers:
+        if pressed in self._answers and self._careful and not self.guard.lets("", event.time):
+            event.stop()
+            event.prevent_default()
+        elif pressed in self._answers:
             event.stop()
             event.prevent_default()  # the dialog's own handler comes next
             self.dismiss(pressed)

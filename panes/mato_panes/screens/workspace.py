@@ -65,6 +65,8 @@ class Workspace(Screen[None]):
         self.armed = ""
         """The prefix, while the next key is waited for."""
         self.mouse = True
+        self.put_off = 0
+        """How many calls that wait are put off."""
         self._clock = clock
         self._time = ShownTime(clock.wall_us)
         self._prefix = prefix
@@ -322,6 +324,7 @@ class Workspace(Screen[None]):
             note_role=role,
             connection=self.reading.connection,
             mouse=self.mouse,
+            later=self.put_off,
             prefix=self._prefix,
         )
         sessions = self.reading.overview.sessions.values()

@@ -5,7 +5,7 @@ No widget: the same reading could be drawn by anything that shows lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mato_panes.rendering.document import Document
 from mato_panes.rendering.entry import plain_text
@@ -196,11 +196,21 @@ class Reading:
         if self.cursor is None and (waiting := self.document.waiting()):
             self._go(waiting[0])
 
-    def answer(self, reply: Reply) -> CallEntry | None:
+    def questions(self) -> dict[str, int]:
+        """The calls that wait and whose end is in sight, each with the row of its end."""
+        found: dict[str, int] = {}
+        for row, (index, line) in enumerate(self.rows):
+            entry = self.document.entries[index]
+            last = line == self.document.height(index) - 1
+            if last and isinstance(entry, CallEntry) and entry.status == "waiting":
+                found[entry.call] = row
+        return found
+
+    def answer(self, reply: Reply, lets: Callable[[str], bool]) -> CallEntry | None:
         """The call that is answered: the one under the cursor, if it waits and its end is in sight.
 
         Else None, and the cursor goes to a call that waits, or its end into sight: no key decides
-        about something that has just come, or that nobody can have read.
+        about something that has just come (`lets` says so), or that nobody can have read.
         """
         waiting = self.document.waiting()
         if not waiting or self.marking is not None:
@@ -214,7 +224,7 @@ class Reading:
         entry = self.document.entries[self.cursor]
         if self.document.is_answering(self.cursor) or not isinstance(entry, CallEntry):
             return None
-        if reply not in replies(entry.question, entry.decisions):
+        if not lets(entry.call) or reply not in replies(entry.question, entry.decisions):
             return None
         self.document.answering(self.cursor, reply)
         return entry

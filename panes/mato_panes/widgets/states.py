@@ -17,6 +17,9 @@ GLYPHS: dict[AgentState, str] = {
     "stopped": "■",
 }
 
+PAUSED = "‖"
+"""Before the number of agents that go on only when a person lets them."""
+
 URGENCY: dict[AgentState, int] = {
     "blocked": 0,
     "failed": 1,

@@ -18,7 +18,7 @@ from mato_panes.layout import tree
 from mato_panes.rendering import words
 from mato_panes.rendering.line import Line, Role, Span, cells, clip, fit
 from mato_panes.widgets import paint
-from mato_panes.widgets.states import GLYPHS, RUNNING, most_urgent
+from mato_panes.widgets.states import GLYPHS, PAUSED, RUNNING, most_urgent
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.events.agent import AgentState
 from mato_sessions.events.session import WindowNode
@@ -56,7 +56,13 @@ class Bar:
     current: str = ""
     zoomed: bool = False
     states: tuple[AgentState, ...] = ()
-    """Of all agents of all sessions."""
+    """Of all agents of all sessions that are not put away."""
+    waits: int = 0
+    """Calls that wait for a person: as many as the inbox lists."""
+    later: int = 0
+    """Of these, those that a person has put off."""
+    paused: int = 0
+    """Agents that go on only when a person lets them."""
     cost_usd: float | None = None
     model: str = ""
     source: str = ""
@@ -82,12 +88,15 @@ def with_facts(
 ) -> Bar:
     """The bar with what is known of all sessions, the attached one and the focused agent."""
     agents = {each.id: each for each in session.agents} if session else {}
+    known = [each for other in sessions if not other.archived for each in other.agents]
     spent = [each.cost_usd for each in agents.values() if each.input or each.output]
     return replace(
         bar,
         session=(session.name or session.id) if session else "",
         windows=tuple(tab_of(window, agents) for window in windows),
-        states=tuple(each.state for other in sessions for each in other.agents),
+        states=tuple(each.state for each in known),
+        waits=sum(len(each.pending) for each in known),
+        paused=sum(each.state == "blocked" and not each.pending for each in known),
         cost_usd=sum(spent) if any(spent) else None,
         model=agent.model if agent else "",
         source=agent.model_source if agent else "",
@@ -198,9 +207,13 @@ class StatusBar(Widget):
         if said := bar.connection.line(key, room - 2, at_work=at_work):
             parts.append(said)
         counts = Counter(bar.states)
-        if waiting := counts["blocked"]:
+        if waiting := bar.waits - bar.later:
             word = "waits" if waiting == 1 else "wait"
             parts.append(((f"{GLYPHS['blocked']} {waiting} {word}", "blocked"),))
+        if bar.later:
+            parts.append(((f"{GLYPHS['blocked']} {bar.later} later", "dim"),))
+        if bar.paused:
+            parts.append(((f"{PAUSED} {bar.paused} paused", "blocked"),))
         counted: list[Span] = []
         for state in _COUNTED:
             if counts[state]:
@@ -238,5 +251,5 @@ class StatusBar(Widget):
             if start <= event.x < end:
                 self.post_message(self.WindowPressed(window))
                 return
-        if "blocked" in self.bar.states and event.x > self.size.width // 2:
+        if self.bar.waits and event.x > self.size.width // 2:
             self.post_message(self.InboxPressed())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import ClassVar
 
 from textual import events
@@ -14,6 +15,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
+from mato_panes.guarding import Guard
 from mato_panes.kinds.keys import READING
 from mato_panes.messages import (
     CallAnswered,
@@ -67,6 +69,9 @@ class Transcript(Widget, can_focus=True):
         super().__init__()
         self.agent = agent
         self.reading = Reading(entries)
+        self.guard = Guard()
+        """Of the cards that wait."""
+        self._pressed_s = 0.0
         self._painted: list[tuple[Line, Look]] = []
         self._strips: LRUCache[tuple[Line, Look], Strip] = LRUCache(512)
         self._paint: Paint | None = None
@@ -94,14 +99,15 @@ class Transcript(Widget, can_focus=True):
         self.reading.sync(changed, now_us)
         self.reading.note = waiting_line(wait, now_us, self.document.width) if wait else ()
         self.reading.hint = clip(((hint, "dim"),), self.document.width)
-        self.repaint()
+        self.repaint(by_hand=False)
 
-    def repaint(self) -> None:
+    def repaint(self, *, by_hand: bool = True) -> None:
         """Ask for a new picture of the rows that look different from the last one."""
         if not self.is_mounted:
             return
         before = self._painted
         self._painted = painted = self.reading.look(focused=self.has_focus)
+        self.guard.drawn(self.reading.questions(), monotonic(), by_hand=by_hand)
         if len(before) != len(painted):
             self.refresh()
             return
@@ -159,7 +165,7 @@ class Transcript(Widget, can_focus=True):
             self.viewport.rewrap(width)
         self.reading.height = event.size.height
         self._painted = []
-        self.repaint()
+        self.repaint(by_hand=False)
 
     def watch_has_focus(self, _has_focus: bool) -> None:
         super().watch_has_focus(_has_focus)
@@ -232,6 +238,9 @@ class Transcript(Widget, can_focus=True):
         self.viewport.go(self.viewport.place_at(max(0, y) / max(1, self.size.height - 1)))
         self.repaint()
 
+    def on_key(self, event: events.Key) -> None:
+        self._pressed_s = event.time  # the actions, which come next, are not told
+
     # --- actions ----------------------------------------------------------------------------
 
     def action_cursor(self, step: int) -> None:
@@ -249,7 +258,7 @@ class Transcript(Widget, can_focus=True):
 
     def action_answer(self, reply: Reply) -> None:
         """Answer the call under the cursor, or go to one that waits."""
-        if entry := self.reading.answer(reply):
+        if entry := self.reading.answer(reply, lambda call: self.guard.lets(call, self._pressed_s)):
             said = rule(entry.question, reply, "in the pane")
             self.post_message(CallAnswered(entry.call, reply, said))
         self.repaint()

@@ -21,12 +21,15 @@ Decision = Literal["done", "again", "give_up"]
 """Answers to a recovery: it took effect; run it once more; neither, go on without it."""
 
 
+TIMED_OUT = "time-out"
+"""Rule of an answer that the daemon gives because nobody else did."""
+
 Scope = Literal["once", "session"]
 """How far a person's yes reaches: this call, or all of the agent that are like it."""
 
-By = Literal["person", "mode", "rule", "grant", "killed", "cancel"]
+By = Literal["person", "mode", "rule", "grant", "killed", "cancel", "timeout"]
 """mode, rule, grant: what decided without asking. killed: the agent is being ended. cancel: the
-turn ended while the call waited."""
+turn ended while the call waited. timeout: nobody answered in time."""
 
 
 class Pattern(msgspec.Struct, frozen=True):

@@ -36,9 +36,9 @@ async def test_panes_follow_their_borders(app: MatoApp) -> None:
         places = [await settled(app, pilot)]
         for keys in (
             ["ctrl+right"],
-            ["L", "L"],
-            ["H"],
-            ["o", "ctrl+b", "J"],
+            ["alt+right", "alt+right"],
+            ["alt+left"],
+            ["o", "ctrl+b", "alt+down"],
             ["space"],
             ["space"],
             ["}"],

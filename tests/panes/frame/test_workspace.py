@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -48,6 +49,18 @@ async def until(pilot: Pilot[Any], holds: Callable[[], object]) -> None:
         if holds():
             return
     raise AssertionError("it never came to be")
+
+
+async def ripe(pilot: Pilot[Any], app: MatoApp) -> None:
+    """Wait until keys count for what is under the inbox's cursor."""
+
+    def holds() -> bool:
+        screen = app.screen
+        if not isinstance(screen, Inbox):
+            return False
+        return screen.guard.lets(screen.query_one(Listing).key, monotonic())
+
+    await until(pilot, holds)
 
 
 async def prefix(pilot: Pilot[Any], key: str) -> None:
@@ -319,6 +332,7 @@ async def test_the_inbox_answers_and_keeps_every_call_in_its_place(
         await prefix(pilot, "i")
         await until(pilot, lambda: isinstance(app.screen, Inbox))
         await until(pilot, lambda: "make test && make lint" in screen_text(app))
+        await ripe(pilot, app)
         await pilot.press("a")
         await until(pilot, lambda: daemon.requests(Answer))
         await until(pilot, lambda: not daemon.catalog.pending()[0].call.endswith("1"))
@@ -328,6 +342,7 @@ async def test_the_inbox_answers_and_keeps_every_call_in_its_place(
         await pilot.press("a")  # answered already
         await pilot.press("down")
         await until(pilot, lambda: "+the spine" in screen_text(app))
+        await ripe(pilot, app)
         await pilot.press("d")
         await until(pilot, lambda: len(daemon.requests(Answer)) == 2)
         answers = [(each.call, each.allowed) for each in daemon.requests(Answer)]
@@ -354,7 +369,8 @@ async def test_a_call_that_was_cut_off_is_decided_in_the_inbox(
         await prefix(pilot, "i")
         await until(pilot, lambda: isinstance(app.screen, Inbox))
         await pilot.press("down")
-        await until(pilot, lambda: "f it is done · d give up · " in screen_text(app))
+        await until(pilot, lambda: "f it is done   d give up   " in screen_text(app))
+        await ripe(pilot, app)
         assert "Whether it took effect is not known." in screen_text(app)
         await pilot.press("a")  # it cannot run again
         await pilot.press("f")
@@ -381,8 +397,10 @@ async def test_an_answer_that_was_refused_can_be_given_again(
         await prefix(pilot, "i")
         await until(pilot, lambda: isinstance(app.screen, Inbox))
         daemon.refusal = UnknownName("no such call")
+        await ripe(pilot, app)
         await pilot.press("a")
-        await until(pilot, lambda: "allowed" not in screen_text(app))
+        await until(pilot, lambda: "no such call" in bar(app))
+        await ripe(pilot, app)
         await pilot.press("a")
         await until(pilot, lambda: len(daemon.requests(Answer)) == 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from types import ModuleType
 from typing import Any
 
@@ -25,6 +26,12 @@ def long_scene(chat: ModuleType, turns: int = 40) -> Any:
         scene.said(f"r{number}", f"answer {number}\n\n- one\n- two\n- three")
         scene.end()
     return scene
+
+
+async def ripe(pilot: Any, app: Any, call: str) -> None:
+    """Wait until keys count for a card that waits."""
+    while not app.pane.transcript.guard.lets(call, monotonic()):
+        await pilot.pause(0.01)
 
 
 async def test_everything_that_was_done_is_shown(chat: ModuleType) -> None:
@@ -215,7 +222,9 @@ async def test_a_waiting_call_is_answered_only_from_the_transcript(chat: ModuleT
         app.pane.focus_composer()
         await pilot.press("a", "d")
         assert not app.sent_of(CallAnswered)
-        await pilot.press("tab", "d")
+        await pilot.press("tab")
+        await ripe(pilot, app, "c1")
+        await pilot.press("d")
         (answer,) = app.sent_of(CallAnswered)
         assert (answer.call, answer.allowed) == ("c1", False)
         assert "denied" in answer.rule
@@ -238,6 +247,7 @@ async def test_a_click_on_a_waiting_call_leads_its_keys_to_it(chat: ModuleType) 
         row = next(y for y, text in enumerate(app.shown()) if "make two" in text)
         await pilot.click(app.pane.transcript, offset=(5, row))
         assert not app.sent_of(CallAnswered)
+        await ripe(pilot, app, "c2")
         await pilot.press("a")
         assert [answer.call for answer in app.sent_of(CallAnswered)] == ["c2"]
 
@@ -259,12 +269,14 @@ async def test_a_second_key_does_not_answer_a_card_that_nobody_looked_at(chat: M
     app = chat.Panes(scene)
     async with app.run_test(size=(80, 24)) as pilot:
         app.pane.focus_transcript()
+        await ripe(pilot, app, "c1")
         await pilot.press("a")
         assert [answer.call for answer in app.sent_of(CallAnswered)] == ["c1"]
         scene.event(ToolStarted(call="c1", attempt=1))
         app.sync()
         await pilot.press("a")
         assert len(app.sent_of(CallAnswered)) == 1, "the cursor goes to the other card first"
+        await ripe(pilot, app, "c2")
         await pilot.press("a")
         assert [answer.call for answer in app.sent_of(CallAnswered)] == ["c1", "c2"]
 
@@ -278,8 +290,48 @@ async def test_a_card_taller_than_the_pane_is_read_to_its_end_first(chat: Module
         await pilot.press("g", "a")
         assert not app.sent_of(CallAnswered)
         assert "[a] allow" in "\n".join(app.shown())
+        await ripe(pilot, app, "c1")
         await pilot.press("a")
         assert len(app.sent_of(CallAnswered)) == 1
+
+
+async def test_a_key_that_was_on_its_way_when_the_card_came_decides_nothing(
+    chat: ModuleType,
+) -> None:
+    scene = chat.Scene()
+    scene.prompt("go", "t-1")
+    app = chat.Panes(scene)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.pane.focus_transcript()
+        await pilot.press("k")
+        late = events.Key("a", "a")  # pressed before the card comes, handled after it
+        scene.asks("c1", "make all")
+        app.sync()
+        app.pane.transcript.reading.attend()
+        app.pane.transcript.reading.step(1)
+        app.pane.transcript.post_message(late)
+        await pilot.pause()
+        assert not app.sent_of(CallAnswered)
+        await ripe(pilot, app, "c1")
+        await pilot.press("a")
+        assert [answer.call for answer in app.sent_of(CallAnswered)] == ["c1"]
+
+
+async def test_a_card_that_moves_by_itself_has_to_be_seen_anew(chat: ModuleType) -> None:
+    scene = chat.Scene()
+    scene.prompt("go", "t-1")
+    scene.asks("c1", "make all")
+    app = chat.Panes(scene)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.pane.focus_transcript()
+        await ripe(pilot, app, "c1")
+        scene.asks("c2", "make two")
+        for number in range(12):
+            scene.text(f"r{number}", "more and more")
+        app.sync()
+        moved_s = monotonic()
+        assert not app.pane.transcript.guard.lets("c1", moved_s)
+        assert not app.pane.transcript.guard.lets("c2", moved_s)
 
 
 async def test_a_preview_is_shown_whole(chat: ModuleType) -> None:
