@@ -11,7 +11,7 @@ from typing import Any
 from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
-from mato.daemon import decisions, granting, purging, undo
+from mato.daemon import decisions, granting, purging, trusting, undo
 from mato.daemon.hub import Hub
 from mato.daemon.killing import kill_all
 from mato.daemon.pressure import Pressure
@@ -21,6 +21,7 @@ from mato.daemon.supervisor import Supervisor
 from mato.daemon.waiting import RETURNED
 from mato.protocol import methods as m
 from mato.protocol.version import PROTOCOL
+from mato.tools.disk import on_disk
 from mato_sessions import codec
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.clock import Clock
@@ -106,6 +107,8 @@ class FrontDesk:
                 return await self._hub.explain(self._journal, request)
             case m.Profiles():
                 return await self._hub.profiles(request.cwd)
+            case m.LookAtFolder(cwd=cwd):
+                return await on_disk(trusting.look, self._paths, Path(cwd))
             case m.Status():
                 return self._status()
             case m.Shutdown(drain_s=drain_s, restart=restart):
@@ -157,6 +160,8 @@ class FrontDesk:
             case m.Reconfigure():
                 session, agent = self._agent(request.session, request.agent)
                 await self._hub.reconfigure(session, agent, request)
+            case m.TrustFolder(cwd=cwd, digest=digest):
+                return await on_disk(trusting.give, self._paths, Path(cwd), digest)
             case m.Purge():
                 return await purging.purge(
                     self._journal, self._paths.journal, self._agents, self._clock, request.before_us

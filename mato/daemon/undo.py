@@ -31,7 +31,6 @@ from mato_sessions.events import (
     TurnPrompted,
     TurnUndone,
 )
-from mato_sessions.events.turn import TextBlock
 from mato_sessions.journal import Journal
 
 _PAGE_EVENTS = 1000
@@ -95,7 +94,7 @@ class Past(msgspec.Struct):
             if event.turn is None:
                 continue
             if isinstance(event.body, TurnPrompted):
-                said = "".join(b.text for b in event.body.blocks if isinstance(b, TextBlock))
+                said = "".join(block.text for block in event.body.blocks)
                 self.turns.setdefault(event.turn, Turn(event.at_us, said[:_PROMPT]))
             turn = self.turns.get(event.turn)
             match event.body:

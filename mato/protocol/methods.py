@@ -30,6 +30,7 @@ from mato.protocol.observing import (
     Subscribe,
 )
 from mato.protocol.request import Request
+from mato.protocol.trusting import FolderStanding, LookAtFolder, TrustedFile, TrustFolder
 from mato.protocol.undoing import KillAll, KillAllResult, Undo, UndoFile, UndoResult, UndoTurn
 from mato_sessions.catalog import SessionSummary
 from mato_sessions.events.agent import AgentState, Limits
@@ -292,6 +293,8 @@ METHODS: dict[str, type[Request]] = {
         Purge,
         Subscribe,
         Profiles,
+        LookAtFolder,
+        TrustFolder,
         Status,
         Shutdown,
     )
@@ -310,6 +313,7 @@ __all__ = [
     "Events",
     "EventsResult",
     "Explain",
+    "FolderStanding",
     "Hello",
     "History",
     "HistoryResult",
@@ -320,6 +324,7 @@ __all__ = [
     "KillAllResult",
     "ListSessions",
     "ListSessionsResult",
+    "LookAtFolder",
     "Looked",
     "NewSession",
     "NewSessionResult",
@@ -341,6 +346,8 @@ __all__ = [
     "StatusResult",
     "Stop",
     "Subscribe",
+    "TrustFolder",
+    "TrustedFile",
     "Undo",
     "UndoFile",
     "UndoResult",

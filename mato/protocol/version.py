@@ -22,6 +22,7 @@ READABLE = frozenset(
         "profile.list",
         "session.list",
         "subscribe",
+        "trust.look",
     }
 )
 """Methods that an older daemon is asked too: those that only observe, and the one that ends it."""

@@ -10,7 +10,8 @@ _CONTEXT = 3
 _COMPARED = 1_000
 """Lines a side. difflib is quadratic; beyond this the differing part is shown as replaced whole."""
 _SHOWN_BYTES = 48 * 1024
-_CUT = "… the rest of this diff is not shown\n"
+CUT = "… the rest of this diff is not shown\n"
+"""How a diff ends that is too long."""
 
 
 def unified(path: str, before: str | None, after: str) -> str:
@@ -29,7 +30,7 @@ def unified(path: str, before: str | None, after: str) -> str:
         text = line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
         size += len(text.encode())
         if size > _SHOWN_BYTES:
-            parts.append(_CUT)
+            parts.append(CUT)
             break
         parts.append(text)
     return "".join(parts)
@@ -40,7 +41,7 @@ def counts(diff: str) -> str:
     lines = diff.split("\n")[2:]
     added = sum(line.startswith("+") for line in lines)
     removed = sum(line.startswith("-") for line in lines)
-    more = " and more" if diff.endswith(_CUT) else ""
+    more = " and more" if diff.endswith(CUT) else ""
     return f"+{added} −{removed}{more}"
 
 

@@ -306,6 +306,9 @@ class MatoApp(App[int]):
     def on_call_answered(self, event: messages.CallAnswered) -> None:
         self.in_background(self.deciding.answer(event))
 
+    def on_go_on_wanted(self, event: messages.GoOnWanted) -> None:
+        self.in_background(self.deciding.go_on(event.agent))
+
     def on_put_off(self, event: messages.PutOff) -> None:
         self.deciding.put_off(event)
 

@@ -83,6 +83,8 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("close_window", "Close the window; its agents go on", "Windows", ("&",)),
     Binding("next_blocked", "Go to the next agent that waits", "Agents", ("!",)),
     Binding("inbox", "Inbox: everything that waits for you", "Agents", ("i",)),
+    Binding("review", "Review what a turn changed, file by file", "Agents", ("U",)),
+    Binding("go_on", "Let a paused agent go on", "Agents", ("C",)),
     Binding("stop_turn", "Stop the agent's turn", "Agents", ("ctrl+c",)),
     Binding("pick_model", "Model from the next turn on", "Agents", ("m",)),
     Binding("pick_mode", "What the agent may do without asking", "Agents", ("M",)),

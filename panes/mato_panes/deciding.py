@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mato.protocol.deciding import Decided, History
-from mato.protocol.methods import Answer
+from mato.protocol.methods import Answer, Resume
 from mato_panes import messages
 from mato_panes.screens.inbox import Inbox
 from mato_panes.waiting import Later, Waiting, everything
@@ -78,6 +78,18 @@ class Deciding:
                 screen.refused(event.call)
         for pane in self._app.workspace.chats():
             pane.answer_failed(event.call)
+
+    async def go_on(self, agent: str) -> None:
+        """Let a paused agent of the attached session go on, and say what came of it."""
+        app = self._app
+        known, session = app.workspace.agents.get(agent), app.workspace.session
+        if known is None or session is None:
+            return
+        env = await app.asking.environment_of(known, session.cwd)
+        resumed = await app.asking.answer(Resume(session=session.id, agent=agent, env=env))
+        if resumed is not None:
+            done = "goes on" if resumed.agents else "is not paused"
+            app.workspace.say(f"{known.name} {done}")
 
     async def _history(self) -> Sequence[Decided]:
         found = await self._app.asking.answer(History())

@@ -37,6 +37,14 @@ class CallAnswered(Message):
         self.rule = rule
 
 
+class GoOnWanted(Message):
+    """The agent is paused, and a person lets it go on."""
+
+    def __init__(self, agent: str) -> None:
+        super().__init__()
+        self.agent = agent
+
+
 class PutOff(Message):
     """These calls are to be hidden: until then, or until something new waits."""
 

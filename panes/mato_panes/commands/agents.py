@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from mato.protocol.methods import KillAll, Reconfigure, Stop
+from mato.protocol.methods import KillAll, Reconfigure, Stop, Undo, UndoResult
 from mato_panes import palette
 from mato_panes.commands.group import Group
 from mato_panes.rendering import words
 from mato_panes.screens.confirm import Confirm
 from mato_panes.screens.picker import Picker
+from mato_panes.screens.review import Review
 from mato_sessions.catalog import AgentSummary
 from mato_sessions.events.session import Mode
+
+if TYPE_CHECKING:
+    from mato_panes.app import MatoApp
 
 
 class Agents(Group):
     """They act on the agent of the focused pane."""
+
+    def __init__(self, app: MatoApp) -> None:
+        super().__init__(app)
+        self.accepted: set[tuple[str, str]] = set()
+        """Turn and path of what was accepted in reviews."""
 
     def next_blocked(self) -> None:
         here = self.work.reading.store.session
@@ -39,6 +48,24 @@ class Agents(Group):
         call = await self.app.ask(self.app.deciding.inbox())
         if call is not None:
             self.app.go_to(call.session, call.agent)
+
+    async def review(self) -> None:
+        agent = self.work.focused_agent
+        if agent is None:
+            return
+        session = self.work.reading.store.session
+
+        async def ask(turn: str, files: tuple[str, ...] | None, apply: bool) -> UndoResult | None:
+            wish = Undo(session=session, agent=agent.id, turn=turn, files=files, apply=apply)
+            return await self.app.asking.answer(wish)
+
+        found = await ask("", None, False)
+        if found is not None:
+            await self.app.ask(Review(found, ask, self.accepted))
+
+    async def go_on(self) -> None:
+        if (agent := self.work.focused_agent) is not None:
+            await self.app.deciding.go_on(agent.id)
 
     async def stop_turn(self) -> None:
         agent = self.work.focused_agent

@@ -15,6 +15,7 @@ from mato_panes.messages import PaneFocused
 from mato_panes.store import SessionStore
 from mato_panes.widgets.composer import MOST_LINES, Composer
 from mato_panes.widgets.header import PaneHeader
+from mato_panes.widgets.pause import PauseLine
 from mato_panes.widgets.search import SearchLine
 from mato_panes.widgets.states import RUNNING
 from mato_panes.widgets.transcript import Transcript
@@ -61,12 +62,14 @@ class ChatPane(Widget):
         self.header = PaneHeader(agent)
         self.transcript = Transcript(agent.id, store.transcript(agent.id).entries)
         self.search_line = SearchLine()
+        self.pause = PauseLine(agent.id)
         self.composer = Composer(agent.id, agent.name, self._history)
 
     def compose(self) -> ComposeResult:
         yield self.header
         yield self.transcript
         yield self.search_line
+        yield self.pause
         yield self.composer
 
     def on_mount(self) -> None:
@@ -93,6 +96,7 @@ class ChatPane(Widget):
         self.agent = agent
         changed = self._store.changed(agent.id, self._reader)
         self.header.show(agent, self._wall_us())
+        self.pause.show(agent)
         self.composer.show(agent.name, busy=agent.state in RUNNING)
         name = one_line(agent.name, 24)
         hint = "" if agent.state == "stopped" else f"Write below what {name} shall do."

@@ -35,6 +35,7 @@ READING: tuple[PaneKey, ...] = (
     PaneKey(("g", "home"), "start", "To the beginning"),
     PaneKey(("G", "end"), "end", "To the end, and follow it"),
     PaneKey(("S",), "stop", "Stop the turn"),
+    PaneKey(("C",), "go_on", "Let a paused agent go on"),
     PaneKey(("i", "tab"), "leave(True)", "Write"),
     PaneKey(("escape", "q"), "leave", "Leave copy mode, the search, the pane"),
 )

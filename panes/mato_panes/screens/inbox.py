@@ -204,7 +204,7 @@ class Inbox(Dialog[PendingCall]):
         group, open_ = self._group(), self._open()
         if group is None or not open_:
             return False
-        found = [reply for reply in _replies(open_[0]) if key_of(reply) == key]
+        found: list[Reply] = [reply for reply in _replies(open_[0]) if key_of(reply) == key]
         if key not in ("T", "n", "N") and not found:
             return False
         if not self.guard.lets(group.key, pressed_s):

@@ -24,7 +24,7 @@ from mato_panes.shown_time import ShownTime
 from mato_panes.widgets.listing import Listing
 from mato_panes.widgets.paint import app_of
 from mato_panes.widgets.sidebar import Around, Sidebar
-from mato_panes.widgets.states import GLYPHS, RUNNING
+from mato_panes.widgets.states import RUNNING, line_of
 from mato_panes.widgets.statusbar import Bar, StatusBar, with_facts
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.clock import Clock
@@ -220,9 +220,7 @@ class Workspace(Screen[None]):
 
     def _pane_line(self, leaf: PaneNode) -> str:
         agent = self.agents.get(leaf.agent)
-        if agent is None:
-            return display(leaf.agent, newline=False)
-        return f"{GLYPHS[agent.state]} {display(agent.name, newline=False)} {agent.state}"
+        return line_of(agent) if agent else display(leaf.agent, newline=False)
 
     # The sidebar
 

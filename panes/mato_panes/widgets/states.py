@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mato.text import display
 from mato_sessions.catalog import AgentSummary
 from mato_sessions.events.agent import AgentState
 
@@ -33,6 +34,11 @@ URGENCY: dict[AgentState, int] = {
 
 RUNNING: frozenset[AgentState] = frozenset({"starting", "working", "blocked"})
 """States whose elapsed time is shown."""
+
+
+def line_of(agent: AgentSummary) -> str:
+    """The agent in one line: glyph, name, state."""
+    return f"{GLYPHS[agent.state]} {display(agent.name, newline=False)} {agent.state}"
 
 
 def since_us(agent: AgentSummary) -> int:

@@ -21,6 +21,7 @@ from mato_panes.messages import (
     CallAnswered,
     CopyWanted,
     FrameFocusWanted,
+    GoOnWanted,
     StopRequested,
     WholeOutputWanted,
 )
@@ -326,6 +327,10 @@ class Transcript(Widget, can_focus=True):
     def action_stop(self) -> None:
         """End the agent's turn."""
         self.post_message(StopRequested(self.agent))
+
+    def action_go_on(self) -> None:
+        """Let the paused agent go on."""
+        self.post_message(GoOnWanted(self.agent))
 
     def action_leave(self, write: bool = False) -> None:
         """Leave copy mode, else the search, else the transcript."""

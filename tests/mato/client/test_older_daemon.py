@@ -49,6 +49,7 @@ CHANGES: tuple[m.Request, ...] = (
     m.Undo(session="s", apply=True),
     m.Reconfigure(session="s", agent="coder", mode="full"),
     m.Looked(session="s", agent="coder"),
+    m.TrustFolder(cwd="/", digest=""),
     m.Answer(call="c", allowed=True, rule="test"),
     m.RevokeGrants(by="test"),
 )
