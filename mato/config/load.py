@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
-from mato.config.duration import seconds
+from mato.config.duration import timeout_s
 from mato.config.keys import PREFIXES, prefix_key
 from mato.config.paths import Paths
 from mato.config.settings import Settings
@@ -149,7 +149,7 @@ def _name_prefix(settings: dict[str, Any], where: str) -> None:
 def _check_timeout(settings: dict[str, Any], where: str) -> None:
     written = settings.get("permissions", {}).get("timeout", "never")
     try:
-        seconds(written)
+        timeout_s(written)
     except ValueError as error:
         raise ConfigError(f"{where}: 'permissions.timeout': {error}") from error
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from mato.config.budget import Budget
-from mato.config.duration import seconds
+from mato.config.duration import timeout_s
 from mato_sessions.events.agent import Limits
 from mato_sessions.events.session import Mode
 
@@ -48,7 +48,7 @@ class Permissions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def timeout_s(self) -> float:
         """0: never."""
-        return seconds(self.timeout)
+        return timeout_s(self.timeout)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ name within its session. A connection begins with ``hello``; anything else befor
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -30,10 +30,11 @@ from mato.protocol.observing import (
     Subscribe,
 )
 from mato.protocol.request import Request
+from mato.protocol.steering import Looked, Reconfigure, Wait, WaitResult
 from mato.protocol.trusting import FolderStanding, LookAtFolder, TrustedFile, TrustFolder
 from mato.protocol.undoing import KillAll, KillAllResult, Undo, UndoFile, UndoResult, UndoTurn
 from mato_sessions.catalog import SessionSummary
-from mato_sessions.events.agent import AgentState, Limits
+from mato_sessions.events.agent import Limits
 from mato_sessions.events.session import Mode, WindowNode
 
 
@@ -215,53 +216,6 @@ class AgentNames(msgspec.Struct, frozen=True):
 Stop.Result = AgentNames
 Kill.Result = AgentNames
 Resume.Result = AgentNames
-
-
-class Wait(Request, frozen=True, kw_only=True):
-    """Wait until an agent (or every agent of the session) is in a state."""
-
-    method: ClassVar[str] = "agent.wait"
-    observes: ClassVar[bool] = True
-
-    session: str
-    agent: str = ""
-    turn: str = ""
-    """Count only states reached once this turn has started; for `ended`: this turn's end."""
-    until: AgentState | Literal["ended"]
-    """ended: idle, done, failed or stopped, with nothing queued."""
-    timeout_s: float | None = None
-
-
-class WaitResult(msgspec.Struct, frozen=True):
-    states: dict[str, str]
-    """Agent name → state."""
-    reasons: dict[str, str]
-    """Agent name → stop reason of its last ended turn, where there is one."""
-
-
-Wait.Result = WaitResult
-
-
-class Reconfigure(Request, frozen=True, kw_only=True):
-    """Another model from the next turn on, or another mode from the next call on."""
-
-    method: ClassVar[str] = "agent.reconfigure"
-
-    session: str
-    agent: str
-    model: str = ""
-    base_url: str = ""
-    mode: Mode | None = None
-    env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-
-
-class Looked(Request, frozen=True, kw_only=True):
-    """A person has seen the end of this agent's last turn."""
-
-    method: ClassVar[str] = "agent.looked"
-
-    session: str
-    agent: str
 
 
 METHODS: dict[str, type[Request]] = {

@@ -34,6 +34,7 @@ from mato_panes.screens.picker import Choice
 from mato_panes.screens.workspace import Workspace
 from mato_panes.store import Overview
 from mato_panes.terminal import HANGUP, TerminalDriver, TerminalLost
+from mato_panes.trusting import Trusting
 from mato_panes.typeahead import Pressed, TypeAhead, Typed
 from mato_panes.widgets.sidebar import Sidebar
 from mato_panes.widgets.statusbar import StatusBar
@@ -97,6 +98,7 @@ class MatoApp(App[int]):
         self.typing = TypeAhead(self, self._press)
         self.asking = Asking(link, lambda sentence: self.workspace.say(sentence, "error"))
         self.deciding = Deciding(self)
+        self.trusting = Trusting(self)
         self._saving = Saving(self._windows, self._arrange)
         self._title = ""
         self.failure: Exception | None = None
@@ -117,6 +119,7 @@ class MatoApp(App[int]):
 
     def on_mount(self) -> None:
         self.in_background(self._read())
+        self.in_background(self.trusting.look())
         self.in_background(compositing.release_when(self.workspace, self.workspace.ready))
         if self.prefix.note:
             self.workspace.say(self.prefix.note)
@@ -220,6 +223,7 @@ class MatoApp(App[int]):
             self.reading.attach(session)
             self.workspace.attached()
             self._show_title()
+            self.in_background(self.trusting.look())
         if not agent:
             self.workspace.focus_desk()
         elif (pane := self.workspace.desk.pane_of(agent)) is not None:
@@ -282,6 +286,7 @@ class MatoApp(App[int]):
 
     def on_app_focus(self) -> None:
         self.workspace.changed()
+        self.in_background(self.trusting.look())
 
     async def on_terminal_lost(self, event: TerminalLost) -> None:
         self.exit(HANGUP, return_code=HANGUP)
@@ -297,7 +302,14 @@ class MatoApp(App[int]):
             env = await self.asking.environment_of(known, session.cwd)
             prompt = Prompt(session=session.id, agent=agent, text=text, env=env)
             if not await self.asking.accepted(prompt):
-                self.workspace.give_back(agent, text)
+                self._give_back(agent, text)
+
+    def _give_back(self, agent: str, text: str) -> None:
+        """Put a refused prompt back where it was written, unless a new one is there."""
+        for pane in self.workspace.chats():
+            if pane.agent.id == agent and not pane.composer.draft.text:
+                pane.composer.draft.take(text)
+                return
 
     def on_stop_requested(self, event: messages.StopRequested) -> None:
         session = self.reading.store.session
@@ -308,6 +320,9 @@ class MatoApp(App[int]):
 
     def on_go_on_wanted(self, event: messages.GoOnWanted) -> None:
         self.in_background(self.deciding.go_on(event.agent))
+
+    def on_notice_pressed(self) -> None:
+        self.commands.give(BY_COMMAND["trust"], "")
 
     def on_put_off(self, event: messages.PutOff) -> None:
         self.deciding.put_off(event)

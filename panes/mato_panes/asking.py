@@ -29,6 +29,14 @@ class Asking:
             self._refused(str(error))
             return None
 
+    async def quietly(self, request: Request) -> Any:
+        """The daemon's answer, for what no person has asked for.
+
+        Raises:
+            MatoError: it refused.
+        """
+        return await self._link.request(request)
+
     async def accepted(self, request: Request) -> bool:
         """Whether the daemon did it, for requests whose answer is empty."""
         try:

@@ -92,6 +92,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("kill_all", "End all agents and all they started", "Agents", ("K",)),
     Binding("pick_session", "Choose a session", "Session", ("s",)),
     Binding("rename_session", "Rename the session", "Session", ("$",)),
+    Binding("trust", "What the folder could make agents do, and trust", "Session", ("T",)),
     Binding("restart_daemon", "Restart the daemon; all is as before", "Session", ("R",)),
     Binding("detach", "Detach; all agents go on", "Session", ("d",), direct=("ctrl+q",)),
     Binding("palette", "Palette of all commands", "Screen", (":",), direct=("ctrl+p",)),

@@ -70,7 +70,13 @@ class Deciding:
     async def answer(self, event: messages.CallAnswered) -> None:
         """Give the person's answer; where it is refused, it can be given again."""
         done = "done" if event.reply == "done" else None
-        answer = Answer(call=event.call, allowed=event.allowed, rule=event.rule, decision=done)
+        answer = Answer(
+            call=event.call,
+            allowed=event.allowed,
+            rule=event.rule,
+            decision=done,
+            scope=event.scope,
+        )
         if await self._app.asking.accepted(answer):
             return
         for screen in self._app.screen_stack:

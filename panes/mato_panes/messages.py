@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.message import Message
 
 from mato_panes.rendering.reply import Reply
+from mato_sessions.events.permission import Scope
 
 
 class PromptSubmitted(Message):
@@ -33,7 +34,8 @@ class CallAnswered(Message):
         super().__init__()
         self.call = call
         self.reply: Reply = reply
-        self.allowed = reply == "allow"
+        self.allowed = reply in ("allow", "session")
+        self.scope: Scope = "session" if reply == "session" else "once"
         self.rule = rule
 
 

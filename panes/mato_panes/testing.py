@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from mato.client.feed import Arrived, Connected, Disconnected, News
+from mato.protocol.deciding import Decided
 from mato.protocol.methods import (
     AgentNames,
     AgentRef,
@@ -14,10 +17,14 @@ from mato.protocol.methods import (
     Arrange,
     Blob,
     BlobResult,
+    FolderStanding,
+    History,
+    HistoryResult,
     Kill,
     KillAll,
     KillAllResult,
     ListSessionsResult,
+    LookAtFolder,
     Looked,
     Profiles,
     ProfilesResult,
@@ -27,9 +34,13 @@ from mato.protocol.methods import (
     Reconfigure,
     RenameSession,
     Request,
+    Resume,
     Shutdown,
     Spawn,
     Stop,
+    TrustFolder,
+    Undo,
+    UndoResult,
     Welcome,
 )
 from mato.protocol.version import PROTOCOL, READABLE, read_only
@@ -75,6 +86,12 @@ class FakeDaemon:
         """Raised instead of the next answer."""
         self.broken_profiles: tuple[str, ...] = ()
         """Sentences that come with the profiles."""
+        self.standing = FolderStanding(
+            folder="/home/ada/parser", state="trusted", sentence="", files=(), digest="", whole=True
+        )
+        """Of every folder."""
+        self.undo = UndoResult(session="here", agent="coder", turn="t1", files=())
+        self.decided: tuple[Decided, ...] = ()
         self.blobs: dict[str, str] = {}
         self.events: dict[str, list[Event]] = {}
         self.protocol = PROTOCOL
@@ -238,6 +255,18 @@ class FakeDaemon:
                     self.emit(session.id, AgentExited(reason="killed"), agent=agent.id)
                     self.state(session.id, agent.id, "stopped")
                 return KillAllResult(tuple(f"{s.name}:{a.name}" for s, a in living))
+            case LookAtFolder():
+                return self.standing
+            case TrustFolder():
+                self.standing = replace(self.standing, state="trusted", sentence="")
+                return self.standing
+            case Undo():
+                return self._undone(request)
+            case History():
+                return HistoryResult(self.decided, complete=True)
+            case Resume():
+                self.state(request.session, request.agent, "working")
+                return AgentNames((request.agent,))
             case Stop():
                 return AgentNames((request.agent,))
             case Reconfigure():
@@ -252,6 +281,16 @@ class FakeDaemon:
             case _:
                 raise MatoError(f"the daemon in memory does not know {request.method}")
         return None
+
+    def _undone(self, request: Undo) -> UndoResult:
+        files = [
+            replace(each, state="undone")
+            if request.apply and each.path in (request.files or ()) and each.state == "changed"
+            else each
+            for each in self.undo.files
+        ]
+        self.undo = replace(self.undo, turn=request.turn or self.undo.turn, files=tuple(files))
+        return self.undo
 
     def _decide(self, answer: Answer) -> None:
         for call in self.catalog.pending():

@@ -54,7 +54,8 @@ def sameness(waiting: Waiting) -> Hashable:
     resource = normal(call.action, call.resource)
     rest = {name: value for name, value in call.arguments.items() if value != call.resource}
     said = json.dumps(rest, sort_keys=True, default=str)
-    return waiting.kind, call.tool, call.action, resource, said, call.preview
+    seen = call.why, call.private, call.untrusted, call.lasting
+    return waiting.kind, *seen, call.tool, call.action, resource, said, call.preview
 
 
 def normal(action: Action, resource: str) -> str:

@@ -48,6 +48,9 @@ class Frame(Group):
         if await self.app.ask(Confirm("Restart the daemon?", text, answers)) == "y":
             await self.app.asking.restart()
 
+    async def trust(self) -> None:
+        await self.app.trusting.show()
+
     async def detach(self) -> None:
         await self.app.leave()
 

@@ -9,7 +9,7 @@ from itertools import islice
 from mato.text import display, one_line
 from mato_panes.rendering import diff, words
 from mato_panes.rendering.line import Line, Role, Span, cells, spread
-from mato_panes.rendering.reply import LOST, key_of, label, replies, under_way
+from mato_panes.rendering.reply import LOST, key_of, label, lasts, reasons, replies, under_way
 from mato_panes.rendering.view import View
 from mato_panes.rendering.wrapping import wrap
 from mato_sessions.entries import CallEntry
@@ -128,13 +128,17 @@ def _permission(entry: CallEntry, view: View) -> Iterator[Line]:
     resource = entry.resource or entry.title
     if entry.question == "recovery":
         yield from wrap([(LOST, "warning")], width, first=_BAR)
+    both = entry.private and entry.untrusted
+    for said in reasons(entry.why, private=entry.private, untrusted=entry.untrusted):
+        shown = display(said, newline=False)
+        yield from wrap([(shown, "warning" if both else "dim")], width, first=_BAR)
     for line in display(resource).split("\n"):
         text: list[Span] = [(line.expandtabs(4), "strong")]
         yield from wrap(text, width, first=_BAR, keep=True)
     if entry.preview:
         yield _BAR
         yield from diff.diff(entry.preview, width, _BAR, resource)
-    else:
+    if not entry.preview or both:
         yield from _arguments(entry, width, _BAR, "text")
     yield _BAR
     if view.answering is not None:
@@ -146,7 +150,10 @@ def _permission(entry: CallEntry, view: View) -> Iterator[Line]:
 def _keys(entry: CallEntry, view: View) -> Iterator[Line]:
     """How it is answered."""
     width = view.width
-    found = replies(entry.question, entry.decisions)
+    found = replies(entry.question, entry.decisions, entry.lasting)
+    if entry.lasting:
+        shown = display(lasts(entry.lasting), newline=False)
+        yield from wrap([(shown, "dim")], width, first=_BAR)
     each: list[Line] = [
         ((f"[{key_of(reply)}]", "key"), (f" {label(entry.question, reply)}", "text"))
         for reply in found

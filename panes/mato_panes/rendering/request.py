@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mato.text import display
 from mato_panes.rendering import words
 from mato_panes.rendering.line import Line, Role
-from mato_panes.rendering.reply import LOST
+from mato_panes.rendering.reply import LOST, lasts, reasons
 from mato_panes.rendering.wrapping import wrap
 from mato_panes.waiting import Waiting
 from mato_sessions.catalog import PendingCall
@@ -44,15 +44,25 @@ def request(
 def details(call: PendingCall, width: int) -> list[Line]:
     """Every argument of a call in full, and the change where it is known."""
     lines: list[Line] = []
+    start: Line = ((" ", "text"),)
     if call.question == "recovery":
-        lines += wrap([(LOST, "warning")], width, first=((" ", "text"),))
+        lines += wrap([(LOST, "warning")], width, first=start)
+    both = call.private and call.untrusted
+    for said in reasons(call.why, private=call.private, untrusted=call.untrusted):
+        shown = display(said, newline=False)
+        lines += wrap([(shown, "warning" if both else "dim")], width, first=start, rest=start)
+    if call.lasting:
+        shown = display(lasts(call.lasting), newline=False)
+        lines += wrap([(shown, "dim")], width, first=start, rest=start)
+    if lines:
+        lines.append(())
     for name, value in call.arguments.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
         label = display(name, newline=False)
         parts = display(text).expandtabs(4).split("\n")
         if len(parts) == 1:
-            start: Line = ((f" {label}: ", "dim"),)
-            lines += wrap([(parts[0], "text")], width, first=start, rest=_INDENT, words=False)
+            named: Line = ((f" {label}: ", "dim"),)
+            lines += wrap([(parts[0], "text")], width, first=named, rest=_INDENT, words=False)
             continue
         lines.append(((f" {label}:", "dim"),))
         for part in parts:

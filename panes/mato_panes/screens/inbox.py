@@ -154,7 +154,7 @@ class Inbox(Dialog[PendingCall]):
         keys: list[Key] = []
         if open_ := self._open():
             call = open_[0].call
-            found = replies(call.question, call.decisions)
+            found = replies(call.question, call.decisions, call.lasting)
             keys += [Key(key_of(reply), label(call.question, reply)) for reply in found]
             if len(open_) > 1:
                 keys.append(Key("T", f"all {len(open_)} together"))
@@ -311,4 +311,5 @@ class Inbox(Dialog[PendingCall]):
 
 
 def _replies(waiting: Waiting) -> tuple[Reply, ...]:
-    return replies(waiting.call.question, waiting.call.decisions)
+    call = waiting.call
+    return replies(call.question, call.decisions, call.lasting)

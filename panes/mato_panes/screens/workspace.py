@@ -22,6 +22,7 @@ from mato_panes.layout.view import WindowView
 from mato_panes.rendering.line import Role
 from mato_panes.shown_time import ShownTime
 from mato_panes.widgets.listing import Listing
+from mato_panes.widgets.notice import Notice
 from mato_panes.widgets.paint import app_of
 from mato_panes.widgets.sidebar import Around, Sidebar
 from mato_panes.widgets.states import RUNNING, line_of
@@ -87,6 +88,7 @@ class Workspace(Screen[None]):
         with Horizontal():
             yield Sidebar()
             yield WindowView(self._make_pane, self._pane_line)
+        yield Notice()
         yield StatusBar()
 
     def on_mount(self) -> None:
@@ -122,13 +124,6 @@ class Workspace(Screen[None]):
     def chats(self) -> list[ChatPane]:
         """The panes of all windows that have been shown."""
         return [widget for widget in self.view.widgets.values() if isinstance(widget, ChatPane)]
-
-    def give_back(self, agent: str, text: str) -> None:
-        """Put a prompt that was refused back where it was written, unless a new one is there."""
-        for pane in self.chats():
-            if pane.agent.id == agent and not pane.composer.draft.text:
-                pane.composer.draft.take(text)
-                return
 
     @property
     def view(self) -> WindowView:

@@ -224,7 +224,9 @@ class Reading:
         entry = self.document.entries[self.cursor]
         if self.document.is_answering(self.cursor) or not isinstance(entry, CallEntry):
             return None
-        if not lets(entry.call) or reply not in replies(entry.question, entry.decisions):
+        if not lets(entry.call) or reply not in replies(
+            entry.question, entry.decisions, entry.lasting
+        ):
             return None
         self.document.answering(self.cursor, reply)
         return entry
