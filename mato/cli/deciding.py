@@ -29,7 +29,7 @@ def history(session: str, limit: int, as_json: bool) -> int:
             time.strftime("%m-%d %H:%M", time.localtime(each["at_us"] / 1e6)),
             "allowed" if each["allowed"] else "rejected",
             f"{each['session_name']}:{each['agent_name']}",
-            f"{each['tool']} {each['resource']}",
+            _what(each),
             each["rule"],
         )
         for each in decisions
@@ -38,6 +38,12 @@ def history(session: str, limit: int, as_json: bool) -> int:
     if not found["complete"]:
         output.note("there are older ones: `--limit` shows more, `mato log` all of a session")
     return 0
+
+
+def _what(each: Data) -> str:
+    # A call that nobody was asked about is known by its title, which begins with the tool.
+    tool, about = each["tool"], each["resource"]
+    return about if about == tool or about.startswith(f"{tool} ") else f"{tool} {about}"
 
 
 def _json(each: Data) -> Data:

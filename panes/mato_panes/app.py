@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from mato.config.settings import Settings
-from mato.protocol.methods import Arrange, Blob, Looked, Prompt, Stop
+from mato.protocol.methods import Arrange, Blob, Looked, Stop
 from mato.text import Shown, display
 from mato_panes import compositing, gate, messages
 from mato_panes.asking import Asking
@@ -27,8 +27,8 @@ from mato_panes.feed import Link, Reading
 from mato_panes.layout.saving import Saving
 from mato_panes.prefix import Choice as Prefix
 from mato_panes.prefix import PrefixKeys
+from mato_panes.prompting import prompt
 from mato_panes.running import run
-from mato_panes.screens.inbox import Inbox
 from mato_panes.screens.output import OutputViewer
 from mato_panes.screens.picker import Choice
 from mato_panes.screens.workspace import Workspace
@@ -272,8 +272,8 @@ class MatoApp(App[int]):
     # What comes
 
     def _changed(self) -> None:
-        if isinstance(self.screen, Inbox) and self.reading.overview.dirty:
-            self.screen.update_calls()
+        if self.reading.overview.dirty:
+            self.deciding.came()
         self._show_title()
         self.workspace.changed()
 
@@ -294,22 +294,7 @@ class MatoApp(App[int]):
     # Wishes of widgets
 
     def on_prompt_submitted(self, event: messages.PromptSubmitted) -> None:
-        self.in_background(self._prompt(event.agent, event.text))
-
-    async def _prompt(self, agent: str, text: str) -> None:
-        known, session = self.workspace.agents.get(agent), self.workspace.session
-        if known is not None and session is not None:
-            env = await self.asking.environment_of(known, session.cwd)
-            prompt = Prompt(session=session.id, agent=agent, text=text, env=env)
-            if not await self.asking.accepted(prompt):
-                self._give_back(agent, text)
-
-    def _give_back(self, agent: str, text: str) -> None:
-        """Put a refused prompt back where it was written, unless a new one is there."""
-        for pane in self.workspace.chats():
-            if pane.agent.id == agent and not pane.composer.draft.text:
-                pane.composer.draft.take(text)
-                return
+        self.in_background(prompt(self, event.agent, event.text))
 
     def on_stop_requested(self, event: messages.StopRequested) -> None:
         session = self.reading.store.session

@@ -51,20 +51,24 @@ class Deciding:
         until_us = None
         if event.minutes is not None:
             until_us = self._app.clock.wall_us() + event.minutes * 60_000_000
-            self._app.set_timer(event.minutes * 60 + 1, self._changed)
+            self._app.set_timer(event.minutes * 60 + 1, self._show)
         waiting = [each.call.call for each in self._everything()]
         self._later.put_off(event.calls, waiting, until_us)
-        self._changed()
+        self._show()
 
     def bring_back(self) -> None:
         """Show again what was put off."""
         self._later.bring_back()
-        self._changed()
+        self._show()
 
-    def _changed(self) -> None:
+    def came(self) -> None:
+        """Something has come that may wait, or wait no more."""
+        self._app.workspace.put_off = len(self.hidden())
         if isinstance(self._app.screen, Inbox):
             self._app.screen.update_calls()
-        self._app.workspace.put_off = len(self.hidden())
+
+    def _show(self) -> None:
+        self.came()
         self._app.workspace.changed()
 
     async def answer(self, event: messages.CallAnswered) -> None:

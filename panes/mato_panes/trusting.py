@@ -8,7 +8,7 @@ from mato.protocol.trusting import FolderStanding, LookAtFolder, TrustFolder
 from mato_panes.bindings import shortest
 from mato_panes.screens.trust import Trust
 from mato_panes.widgets.notice import Notice
-from mato_sessions.errors import MatoError
+from mato_sessions.errors import ConfigError, MatoError, PathRefused
 
 if TYPE_CHECKING:
     from mato_panes.app import MatoApp
@@ -29,9 +29,11 @@ class Trusting:
             return
         try:
             standing = await self._app.asking.quietly(LookAtFolder(cwd=session.cwd))
-        except MatoError as error:
+        except (ConfigError, PathRefused) as error:
             # A folder that cannot be looked at instructs nobody; that it is so is worth a word.
             self._say(str(error))
+            return
+        except MatoError:  # the daemon is away, or older than this question
             return
         still = self._app.workspace.session
         if still is not None and still.id == session.id:
@@ -55,8 +57,8 @@ class Trusting:
         answer = await self._app.ask(Trust(standing))
         if answer == "hide":
             self._hidden.add(standing.digest)
-            self._show(standing)
-        elif answer == "trust":
+        self._show(standing)
+        if answer == "trust":
             wish = TrustFolder(cwd=session.cwd, digest=standing.digest)
             if (trusted := await self._app.asking.answer(wish)) is not None:
                 self._show(trusted)

@@ -20,7 +20,7 @@ _BY = {
 def row(each: Decided) -> tuple[Line, Line]:
     """What it was about, and why it was decided so."""
     mark, role = _mark(each)
-    what = display(f"{each.tool}  {each.resource}", newline=False)
+    what = display(_what(each), newline=False)
     left: Line = (
         (f"{mark} ", role),
         (f"{_time(each.at_us):%H:%M} ", "dim"),
@@ -54,6 +54,12 @@ def details(each: Decided, width: int) -> list[Line]:
 
 
 _INDENT: Line = (("   ", "text"),)
+
+
+def _what(each: Decided) -> str:
+    # A call that nobody was asked about is known by its title, which begins with the tool.
+    titled = each.resource == each.tool or each.resource.startswith(f"{each.tool} ")
+    return each.resource if titled else f"{each.tool}  {each.resource}"
 
 
 def _mark(each: Decided) -> tuple[str, Role]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,7 @@ def ask(
     tool: str,
     arguments: dict[str, str],
     preview: str = "",
+    **more: Any,
 ) -> None:
     """Let an agent wait for a person."""
     resource = next(iter(arguments.values()))
@@ -80,6 +82,7 @@ def ask(
             resource=resource,
             arguments=dict(arguments),
             preview=preview,
+            **more,
         ),
         agent=agent,
         turn=f"turn-{agent}",
