@@ -13,7 +13,7 @@ from mato.config.trust import Standing, Trust
 from mato.protocol.trusting import FolderStanding, TrustedFile
 from mato.tools.difference import CUT, unified
 from mato.tools.survey import Survey, survey
-from mato_sessions.errors import UsageError
+from mato_sessions.errors import PathRefused, UsageError
 
 _SHOWN_BYTES = 1024 * 1024
 """Of all differences together."""
@@ -24,9 +24,21 @@ def look(paths: Paths, cwd: Path) -> FolderStanding:
 
     Raises:
         ConfigError: the list of trusted folders or a kept copy is damaged.
-        PathRefused: it cannot be read, or holds more than a person could look at.
+        UsageError: the path is not absolute.
     """
-    found = survey(cwd)
+    _check(cwd)
+    try:
+        found = survey(cwd)
+    except PathRefused as error:
+        # It instructs nobody, and cannot be trusted; that is how it stands.
+        return FolderStanding(
+            folder=str(cwd),
+            state="untrusted",
+            sentence=str(error),
+            files=(),
+            digest="",
+            whole=False,
+        )
     return _shown(cwd, found, Trust(paths).standing(cwd, found.pins()))
 
 
@@ -34,16 +46,22 @@ def give(paths: Paths, cwd: Path, digest: str) -> FolderStanding:
     """Trust the folder as it was shown with that digest. Reads files: not for the loop.
 
     Raises:
-        UsageError: it has changed since.
+        UsageError: it has changed since, or its path is not absolute.
         ConfigError: it cannot be trusted at all.
         PathRefused: it cannot be read.
     """
+    _check(cwd)
     found = survey(cwd)
     known = Trust(paths)
     if _digest(found.pins()) != digest:
         raise UsageError(f"{str(cwd)!r} has changed since it was shown; look at it again")
     known.trust(cwd, found.pins())
     return _shown(cwd, found, known.standing(cwd, found.pins()))
+
+
+def _check(cwd: Path) -> None:
+    if not cwd.is_absolute():
+        raise UsageError(f"{str(cwd)!r} is no absolute path; name the folder from the top")
 
 
 def _digest(pins: Mapping[str, bytes]) -> str:

@@ -8,7 +8,7 @@ from mato.protocol.trusting import FolderStanding, LookAtFolder, TrustFolder
 from mato_panes.bindings import shortest
 from mato_panes.screens.trust import Trust
 from mato_panes.widgets.notice import Notice
-from mato_sessions.errors import ConfigError, MatoError, PathRefused
+from mato_sessions.errors import MatoError
 
 if TYPE_CHECKING:
     from mato_panes.app import MatoApp
@@ -29,10 +29,6 @@ class Trusting:
             return
         try:
             standing = await self._app.asking.quietly(LookAtFolder(cwd=session.cwd))
-        except (ConfigError, PathRefused) as error:
-            # A folder that cannot be looked at instructs nobody; that it is so is worth a word.
-            self._say(str(error))
-            return
         except MatoError:  # the daemon is away, or older than this question
             return
         still = self._app.workspace.session

@@ -59,7 +59,9 @@ class Trust(Dialog[str]):
         self.guard = Guard()
 
     def body(self) -> Iterable[Widget]:
-        yield Listing(empty="Nothing in it could instruct or execute by itself.")
+        nothing = "Nothing in it could instruct or execute by itself."
+        said = nothing if self._standing.whole else self._standing.sentence
+        yield Listing(empty=display(said, newline=False))
         yield Paper(surface="code")
         yield KeyLine()
 

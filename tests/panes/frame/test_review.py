@@ -19,7 +19,7 @@ from mato_panes.screens.trust import Trust
 from mato_panes.testing import FakeDaemon
 from mato_panes.widgets.listing import Listing
 from mato_panes.widgets.notice import Notice
-from mato_sessions.errors import PathRefused, UsageError
+from mato_sessions.errors import UsageError
 from tests.panes.frame.test_workspace import WIDE, bar, prefix, screen_text, until
 
 SIZES = [(80, 24), (120, 40)]
@@ -192,7 +192,10 @@ async def test_what_could_not_be_shown_whole_is_nothing_to_say_yes_to(
 async def test_a_folder_that_cannot_be_looked_at_is_said_so(
     app: MatoApp, daemon: FakeDaemon
 ) -> None:
-    daemon.refusal = PathRefused("'/home/ada/parser' holds more than 1000 files")
+    sentence = "'/home/ada/parser' holds more than 1000 files"
+    daemon.standing = FolderStanding(
+        folder="/", state="untrusted", sentence=sentence, files=(), digest="", whole=False
+    )
     async with app.run_test(size=WIDE) as pilot:
         await until(pilot, lambda: "off by one" in screen_text(app))
         await until(pilot, lambda: "holds more than" in app.workspace.query_one(Notice).sentence)
