@@ -129,6 +129,19 @@ class Terminal:
         finally:
             os.close(handle)
 
+    def insist(self, key: str, wanted: str) -> str:
+        """Type a key until its effect is there: one that comes too soon after a question is void.
+
+        Each further one is typed only after a second without effect.
+        """
+        for _ in range(int(PATIENCE_S)):
+            self.type(key)
+            try:
+                return self.wait(wanted, 1.0)
+            except AssertionError:
+                continue
+        return self.wait(wanted, 1.0)
+
     def wait_gone(self, unwanted: str, patience_s: float = PATIENCE_S) -> str:
         """The first screen without `unwanted`."""
         return self.wait(lambda screen: unwanted not in screen, patience_s)

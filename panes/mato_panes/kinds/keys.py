@@ -20,7 +20,7 @@ READING: tuple[PaneKey, ...] = (
     PaneKey(("k", "up"), "cursor(-1)", "Previous entry"),
     PaneKey(("enter", "space"), "unfold", "Fold or unfold the entry"),
     PaneKey(("a",), "answer('allow')", "Allow; run a cut call again"),
-    PaneKey(("A",), "answer('session')", "Allow what is like it, for the session"),
+    PaneKey(("A",), "answer('session')", "Allow what is like it too"),
     PaneKey(("d",), "answer('deny')", "Deny; give a cut call up"),
     PaneKey(("f",), "answer('done')", "A cut call is done"),
     PaneKey(("y",), "copy", "Copy the entry, or what is marked"),

@@ -9,7 +9,7 @@ from mato.protocol.methods import Answer, Prompt, RenameSession, Spawn
 from mato_panes.app import MatoApp
 from mato_panes.screens.inbox import Inbox
 from mato_panes.testing import FakeDaemon
-from tests.panes.frame.test_workspace import WIDE, until
+from tests.panes.frame.test_workspace import WIDE, ripe, until
 
 NAMED = {"ctrl+b": "\x02", "enter": "\r", "ctrl+u": "\x15", "backspace": "\x7f"}
 
@@ -52,6 +52,7 @@ async def test_no_call_is_decided_by_a_key_typed_before_the_inbox_was_there(
         await until(pilot, lambda: isinstance(app.screen, Inbox))
         await pilot.pause()
         assert daemon.requests(Answer) == []
+        await ripe(pilot, app)
         await pilot.press("d")
         await until(pilot, lambda: daemon.requests(Answer))
 
