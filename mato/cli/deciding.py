@@ -40,6 +40,14 @@ def history(session: str, limit: int, as_json: bool) -> int:
     return 0
 
 
+def rejected_us() -> int:
+    """After how long a request is rejected that nobody answers; 0: never."""
+    from mato.config.load import load
+    from mato.config.paths import find
+
+    return int(load(find()).permissions.timeout_s * 1_000_000)
+
+
 def _what(each: Data) -> str:
     # A call that nobody was asked about is known by its title, which begins with the tool.
     tool, about = each["tool"], each["resource"]

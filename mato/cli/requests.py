@@ -175,11 +175,17 @@ def inbox(as_json: bool = False) -> int:
         for call in agent["pending"]
     ]
     waiting.sort(key=lambda pair: (GRAVITY.get(pair[1]["action"], 0), pair[1]["position"]))
-    if as_json:
-        output.say_json([call_json(session, call) for session, call in waiting])
-        return 0
     if not waiting:
-        output.note("nothing waits for you")
+        if as_json:
+            output.say_json([])
+        else:
+            output.note("nothing waits for you")
+        return 0
+    from mato.cli.deciding import rejected_us
+
+    timeout_us = rejected_us()
+    if as_json:
+        output.say_json([call_json(session, call, timeout_us) for session, call in waiting])
         return 0
     now_us = time.time_ns() // 1000
     for session, call in waiting:
@@ -189,6 +195,9 @@ def inbox(as_json: bool = False) -> int:
         for reason in reasons(call):
             for number, line in enumerate(output.wrapped(reason, output.width() - 4)):
                 output.say(f"    {line}" if number else f"  {line}")
+        if at_us := _rejected_at(call, timeout_us):
+            left = output.ago(now_us, max(now_us, at_us))
+            output.say(f"  rejected in {left} if nobody answers")
         for line in call["preview"].splitlines():
             output.say(f"    {line}")
     questions = {call.get("question", "permission") for _, call in waiting}
@@ -226,7 +235,13 @@ def asked(call: Data) -> str:
     return f"it was running when the daemon ended: {choices}"
 
 
-def call_json(session: Data, call: Data) -> Data:
+def _rejected_at(call: Data, timeout_us: int) -> int:
+    """When it is rejected if nobody answers, wall clock; 0: never."""
+    waits = timeout_us and call.get("question", "permission") == "permission"
+    return call["at_us"] + timeout_us if waits else 0
+
+
+def call_json(session: Data, call: Data, timeout_us: int) -> Data:
     """A waiting call as `mato inbox --json` documents it."""
     return {
         "call": call["call"],
@@ -244,6 +259,7 @@ def call_json(session: Data, call: Data) -> Data:
         "taint": {name: call.get(name, False) for name in ("private", "untrusted")},
         "lasting": call.get("lasting", ""),
         "asked": output.iso(call["at_us"]),
+        "rejected": output.iso(at_us) if (at_us := _rejected_at(call, timeout_us)) else None,
     }
 
 

@@ -69,22 +69,30 @@ def _block(name: str, members: list[bindings.Binding], width: int) -> list[Line]
     block: list[Line] = [((name, "strong"),)]
     for binding in members:
         direct = " or " + " ".join(bindings.named(key) for key in binding.direct)
-        note = (direct if binding.direct else "") + (f" {binding.note}" if binding.note else "")
-        block.append(_entry(bindings.keys_of(binding), binding.title, note, width))
+        keys, others = bindings.keys_of(binding), ""
+        if not binding.argument:
+            keys, others = _that_fit([bindings.named(key) for key in binding.keys])
+        note = others + (direct if binding.direct else "")
+        note += f" {binding.note}" if binding.note else ""
+        block.append(_entry(keys, binding.title, note, width))
     return [*block, ()]
 
 
 def _part(name: str, members: Sequence[PaneKey], width: int) -> list[Line]:
-    """Keys that belong to a part of a pane: those that have room stand before the title."""
+    """Keys that belong to a part of a pane."""
     block: list[Line] = [((name, "strong"),)]
     for member in members:
-        keys = [bindings.named(key) for key in member.keys]
-        shown = len(keys)
-        while shown > 1 and len(" ".join(keys[:shown])) >= _KEYS:
-            shown -= 1
-        note = " or " + " ".join(keys[shown:]) if keys[shown:] else ""
-        block.append(_entry(" ".join(keys[:shown]), member.title, note, width))
+        keys, others = _that_fit([bindings.named(key) for key in member.keys])
+        block.append(_entry(keys, member.title, others, width))
     return [*block, ()]
+
+
+def _that_fit(keys: list[str]) -> tuple[str, str]:
+    """The keys that have room before the title, and the others after it."""
+    shown = len(keys)
+    while shown > 1 and len(" ".join(keys[:shown])) >= _KEYS:
+        shown -= 1
+    return " ".join(keys[:shown]), " or " + " ".join(keys[shown:]) if keys[shown:] else ""
 
 
 def _entry(keys: str, title: str, note: str, width: int) -> Line:

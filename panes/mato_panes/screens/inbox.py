@@ -96,6 +96,13 @@ class Inbox(Dialog[PendingCall]):
     def on_mount(self) -> None:
         self.update_calls()
         self._read()
+        self.set_interval(1.0, self._second)
+
+    def _second(self) -> None:
+        """Waiting and remaining times have changed, while there is something that waits."""
+        if self._past is None and any(group.open(self._waiting) for group in self._groups.values()):
+            self._draw(by_hand=False)
+            self._read()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
@@ -114,6 +121,7 @@ class Inbox(Dialog[PendingCall]):
                 group = self._groups.setdefault(same, _Group(same, []))
                 group.members.append(each)
         self._draw(by_hand=by_hand)
+        self._read()
 
     def _draw(self, *, by_hand: bool) -> None:
         listing = self.query_one(Listing)
@@ -300,11 +308,11 @@ class Inbox(Dialog[PendingCall]):
             each = self._past.get(key)
             paper.show(decided.details(each, width) if each is not None else ())
         elif (group := self._group()) is not None:
-            equal = group.open(self._waiting) or group.members[:1]
-            now_us = self._now_us()
-            left_us = equal[0].call.at_us + self._timeout_us - now_us if self._timeout_us else None
-            if equal[0].call.question == "recovery":
-                left_us = None
+            open_ = group.open(self._waiting)
+            equal, now_us = open_ or group.members[:1], self._now_us()
+            call, left_us = equal[0].call, None
+            if open_ and self._timeout_us and call.question == "permission":
+                left_us = max(0, call.at_us + self._timeout_us - now_us)
             paper.show(request(equal, width, now_us, left_us))
         else:
             paper.show(())
