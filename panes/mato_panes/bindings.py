@@ -49,7 +49,7 @@ FURTHER = "alt+"
 def _resize(direction: str) -> Binding:
     keys = (f"ctrl+{direction}", f"{FURTHER}{direction}")
     title = f"Move the edge {direction}"
-    note = "by 5"
+    note = "(alt: by 5)"
     return Binding(f"resize_{direction}", title, "Panes", keys, repeats=True, told=True, note=note)
 
 

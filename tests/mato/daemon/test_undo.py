@@ -86,6 +86,10 @@ async def test_a_turn_is_shown_and_then_undone_with_all_its_edits(
         assert _states(shown) == {"made/new.txt": "changed", "old.txt": "changed"}
         assert "-three" in shown.files[1].diff
         assert "+one" in shown.files[1].diff
+        assert "-one" in shown.files[1].change
+        assert "+three" in shown.files[1].change
+        [turn] = shown.turns
+        assert (turn.turn, turn.prompt, turn.files, turn.undone) == (shown.turn, "two files", 2, 0)
         assert (folder / "old.txt").read_text() == "three\n"
 
         done = await client.request(m.Undo(session=session, turn=shown.turn, apply=True))
