@@ -31,6 +31,8 @@ from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
 
 _PAGE_EVENTS = 2000
+_LAST = 2**63 - 1
+"""No seq is larger."""
 _PAGE_BYTES = 8 * 1024 * 1024
 _BLOB_BYTES = 16 * 1024 * 1024
 _TEXT_BYTES = 1024 * 1024
@@ -261,7 +263,8 @@ class FrontDesk:
     async def _events(self, request: m.Events) -> m.EventsResult:
         session = self._roster.session(request.session)
         limit = max(1, min(request.limit, _PAGE_EVENTS))
-        events = await self._journal.events(session.id, max(0, request.after), limit=limit)
+        after = min(max(0, request.after), _LAST)
+        events = await self._journal.events(session.id, after, limit=limit)
         lines: list[str] = []
         last, size = request.after, 0
         for event in events:

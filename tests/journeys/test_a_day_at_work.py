@@ -84,7 +84,7 @@ def test_a_denied_call_does_nothing_and_the_agent_goes_on(machine: Machine) -> N
     terminal.wait("pears.txt")
     terminal.keys("C-b", "i")
     terminal.wait("─ Inbox ")
-    terminal.insist("d", "denied")
+    terminal.insist("d", "✗ note-the-pears")
     terminal.keys("Escape")
     terminal.wait("That was it.")
     assert "denied" in terminal.screen()

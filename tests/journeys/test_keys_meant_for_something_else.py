@@ -52,8 +52,9 @@ def test_who_types_while_a_request_comes_up_decides_nothing(machine: Machine) ->
     terminal.wait("not now")
     assert len(machine.json("inbox")) == 1
     assert not answers(machine)
-    terminal.type("d")  # by now it has been in sight for long
-    terminal.wait("denied")
+    terminal.insist("d", "✗ write-it:coder")  # once it has been in sight
+    terminal.keys("Escape")
+    terminal.wait("That was it.")
     assert answers(machine) == ["denied in the inbox"]
 
 
@@ -73,10 +74,5 @@ def test_who_reads_when_a_request_comes_up_decides_nothing(machine: Machine) -> 
     terminal.wait("[a] allow")
     assert not answers(machine)
     terminal.keys("End")
-    terminal.type("a")
-    terminal.wait(
-        lambda screen: "allowing" in screen or "That was it." in screen or "[a]" in screen
-    )
-    terminal.type("a")
-    terminal.wait("That was it.")
+    terminal.insist("a", "That was it.")
     assert answers(machine) == ["approved in the pane"]

@@ -95,7 +95,6 @@ class Inbox(Dialog[PendingCall]):
 
     def on_mount(self) -> None:
         self.update_calls()
-        self._read()
         self.set_interval(1.0, self._second)
 
     def _second(self) -> None:
@@ -121,7 +120,8 @@ class Inbox(Dialog[PendingCall]):
                 group = self._groups.setdefault(same, _Group(same, []))
                 group.members.append(each)
         self._draw(by_hand=by_hand)
-        self._read()
+        # Not before the paper has its place: it may be there for the first time.
+        self.call_after_refresh(self._read)
 
     def _draw(self, *, by_hand: bool) -> None:
         listing = self.query_one(Listing)
@@ -205,7 +205,7 @@ class Inbox(Dialog[PendingCall]):
             self.run_worker(self._turn_over(), exclusive=True)
             return True
         if key == "L" and self._past is None:
-            self.post_message(BroughtBack())
+            app_of(self).post_message(BroughtBack())
             for group in self._groups.values():
                 group.off.clear()
             return True
@@ -231,7 +231,8 @@ class Inbox(Dialog[PendingCall]):
         for each in chosen:
             group.answers[each.call.call] = reply
             said = rule(each.call.question, reply, "in the inbox")
-            self.post_message(CallAnswered(each.call.call, reply, said))
+            # Straight to the app: what is in the queue of a screen that is left goes with it.
+            app_of(self).post_message(CallAnswered(each.call.call, reply, said))
         # The next of equal ones has come in its place: that is no movement of a hand.
         self.update_calls()
         self._read()
@@ -253,7 +254,7 @@ class Inbox(Dialog[PendingCall]):
     def _later(self, group: _Group, open_: Sequence[Waiting], minutes: int | None) -> None:
         calls = [each.call.call for each in open_]
         group.off.update(calls)
-        self.post_message(PutOff(calls, minutes))
+        app_of(self).post_message(PutOff(calls, minutes))
         self._draw(by_hand=True)
 
     def _later_until(self, group: _Group, open_: Sequence[Waiting]) -> None:
@@ -303,6 +304,8 @@ class Inbox(Dialog[PendingCall]):
 
     def _read(self) -> None:
         paper, key = self.query_one(Paper), self.query_one(Listing).key
+        if not paper.size.width:
+            return
         width = max(paper.size.width - 2, 20)
         if self._past is not None:
             each = self._past.get(key)

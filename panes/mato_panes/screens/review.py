@@ -202,7 +202,8 @@ class Review(Dialog[None]):
     def _do(self, turn: str, files: tuple[str, ...] | None, *, apply: bool) -> None:
         if not self._busy:
             self._busy = True
-            self.run_worker(self._ask_and_show(turn, files, apply=apply))
+            # Of the app: what was decided is done, also where the screen is left at once.
+            app_of(self).run_worker(self._ask_and_show(turn, files, apply=apply))
 
     async def _ask_and_show(self, turn: str, files: tuple[str, ...] | None, *, apply: bool) -> None:
         try:

@@ -110,6 +110,18 @@ async def test_equal_requests_are_allowed_together_only_on_purpose(
         await until(pilot, lambda: "allowed 3" in screen_text(app))
 
 
+async def test_an_answer_arrives_also_where_the_inbox_is_left_at_once(
+    app: MatoApp, daemon: FakeDaemon
+) -> None:
+    async with app.run_test(size=WIDE) as pilot:
+        inbox = await opened(pilot, app)
+        listing = inbox.query_one(Listing)
+        for key in ("d", "escape"):
+            listing.post_message(events.Key(key, "d" if key == "d" else None))
+        await until(pilot, lambda: app.screen is app.workspace)
+        await until(pilot, lambda: given(daemon) == [("call-1", False)])
+
+
 async def test_a_question_left_alone_answers_nothing(app: MatoApp, daemon: FakeDaemon) -> None:
     async with app.run_test(size=WIDE) as pilot:
         await opened(pilot, app)
