@@ -42,8 +42,7 @@ def test_a_folder_is_opened_prompted_and_its_agent_allowed_to_write(machine: Mac
     terminal.wait("❯ a")
     assert machine.json("inbox") == [call]
     terminal.keys("BSpace", "Tab")
-    terminal.type("a")
-    terminal.wait("That was it.")
+    terminal.insist("a", "That was it.")
     assert (machine.project / "pears.txt").read_text() == "conference\n"
     [session] = machine.json("ls")
     seen = kinds(machine.events(session["id"]))

@@ -52,7 +52,7 @@ def test_who_types_while_a_request_comes_up_decides_nothing(machine: Machine) ->
     terminal.wait("not now")
     assert len(machine.json("inbox")) == 1
     assert not answers(machine)
-    terminal.insist("d", "✗ write-it:coder")  # once it has been in sight
+    terminal.insist("d", "✗ orchard:coder")  # once it has been in sight
     terminal.keys("Escape")
     terminal.wait("That was it.")
     assert answers(machine) == ["denied in the inbox"]
