@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from mato.protocol.granting import Answer, Explain, RevokeGrants
 from mato.protocol.deciding import History, HistoryResult
+from mato.protocol.granting import Answer, Explain, RevokeGrants
 from mato.protocol.observing import (
     Blob,
     BlobResult,
