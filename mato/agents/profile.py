@@ -38,6 +38,8 @@ from mato_sessions.events.session import Mode
 DEFAULT = "coder"
 """The profile of an agent that nobody chose one for."""
 PROJECT_FOLDER = Path(".mato/agents")
+_OWN = ("built-in", "user")
+"""Origins of profiles that may hand a person's variables to an agent."""
 _BUILTIN = Path(__file__).parent / "builtin"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _LARGEST_BYTES = 256 * 1024
@@ -53,11 +55,13 @@ FLAGS = {
 
 _SURROUNDINGS = (
     *("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TZ", "USER"),
-    *("SSH_AUTH_SOCK", "VIRTUAL_ENV", "CONDA_PREFIX", "NODE_PATH", "JAVA_HOME", "GOPATH"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
-    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CARGO_HOME", "RUSTUP_HOME", "XDG_RUNTIME_DIR"),
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "NODE_PATH", "JAVA_HOME", "GOPATH"),
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CARGO_HOME", "RUSTUP_HOME"),
 )
-"""What commands need of the terminal from which the agent was started."""
+"""What commands need of the terminal from which the agent was started: places, and no way out.
+
+Not the socket of an ssh agent, nor proxies: a person names them in ``[tools] env``.
+"""
 
 
 class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -207,6 +211,11 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
     except msgspec.ValidationError as error:
         keys = ", ".join(_Head.__struct_fields__)
         raise ConfigError(f"{where}: {error}; a head may hold {keys}") from error
+    if found.env and origin not in _OWN:
+        raise ConfigError(
+            f"{where}: a project's profile names no variables; name {', '.join(found.env)} under "
+            "[tools] env in your config.toml"
+        )
     unknown = [tool for tool in found.tools if tool not in NAMES]
     if unknown:
         raise ConfigError(

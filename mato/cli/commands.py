@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from mato.cli import audit, daemon_commands, grants, machine_commands, mcp, policy, records, undoing
+from mato.cli import (
+    audit,
+    auth,
+    daemon_commands,
+    grants,
+    machine_commands,
+    mcp,
+    policy,
+    records,
+    undoing,
+)
 from mato_sessions.errors import UnknownName, UsageError
 
 HELP = """
@@ -35,7 +45,8 @@ app.add_typer(daemon_commands.app, name="daemon")
 app.add_typer(policy.app, name="policy")
 app.add_typer(grants.app, name="grants")
 app.add_typer(mcp.app, name="mcp")
-GROUPS = ("daemon", "grants", "mcp", "policy")
+app.add_typer(auth.app, name="auth")
+GROUPS = ("auth", "daemon", "grants", "mcp", "policy")
 """Commands with commands of their own."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

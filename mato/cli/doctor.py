@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from mato import __version__
@@ -173,7 +173,7 @@ def _tmux(_: Paths) -> Iterator[Finding]:
 
 
 def _models(paths: Paths) -> Iterator[Finding]:
-    from mato.models.choice import choose
+    from mato.models.choice import EMBEDDED, choose
     from mato.models.embedded.fetch import locate
     from mato.models.keys import keys
 
@@ -183,12 +183,13 @@ def _models(paths: Paths) -> Iterator[Finding]:
         return
     try:
         choice = choose(settings.model, settings.base_url, os.environ)
+        if choice == EMBEDDED:
+            choice = choose("", "", dict.fromkeys(_kept(paths), "kept"))
     except UsageError as error:
         yield Finding("model", "fault", str(error))
         return
     yield Finding("model", "ok", f"{choice.model}, by {choice.source}")
-    found = sorted(keys(os.environ))
-    yield Finding("keys", "ok" if found else "note", ", ".join(found) or "none in the environment")
+    yield _keys(paths, sorted(keys(os.environ)))
     try:
         embedded = locate()
     except MatoError as error:
@@ -199,6 +200,32 @@ def _models(paths: Paths) -> Iterator[Finding]:
     else:
         need = choice.model == "embedded"
         yield Finding("embedded", "fault" if need else "note", "not fetched", "mato model")
+
+
+def _keys(paths: Paths, given: list[str]) -> Finding:
+    """Where the keys are, by name."""
+    from mato.secrets.store import KeyStore
+
+    try:
+        places = KeyStore(paths).places()
+    except ConfigError as error:
+        return Finding("keys", "fault", str(error))
+    where = [("environment", given)]
+    for place in ("keyring", "file"):
+        where.append((place, sorted(name for name, kept in places.items() if kept == place)))
+    said = "; ".join(f"{place}: {', '.join(names)}" for place, names in where if names)
+    if not said:
+        return Finding("keys", "note", "none", "mato auth add PROVIDER")
+    return Finding("keys", "ok", said)
+
+
+def _kept(paths: Paths) -> Collection[str]:
+    from mato.secrets.store import KeyStore
+
+    try:
+        return KeyStore(paths).places()
+    except ConfigError:
+        return ()  # told under "keys"
 
 
 def _daemon(paths: Paths) -> Iterator[Finding]:

@@ -46,6 +46,11 @@ class Paths:
         return self.state / "trust.toml"
 
     @property
+    def keys(self) -> Path:
+        """Which keys are kept, and those that no keyring keeps; 0600."""
+        return self.state / "keys.json"
+
+    @property
     def journal(self) -> Path:
         return self.state / "journal.db"
 

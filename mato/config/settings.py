@@ -51,6 +51,14 @@ class Permissions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return timeout_s(self.timeout)
 
 
+class Tooling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[tools]"""
+
+    env: tuple[str, ...] = ()
+    """More variables that commands and agents' programs get, by name, as in ``SSH_AUTH_SOCK`` or
+    ``HTTPS_PROXY``: they reach whoever holds those, so nothing but this names them."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of config.toml."""
 
@@ -66,3 +74,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     screen: Screen = Screen()
     sandbox: Sandboxing = Sandboxing()
     permissions: Permissions = Permissions()
+    tools: Tooling = Tooling()

@@ -38,6 +38,10 @@ class Desk(Protocol):
 
     def welcome(self) -> Welcome: ...
 
+    def clean(self, text: str) -> str:
+        """`text` without secrets: a refusal repeats what it refuses."""
+        ...
+
     async def answer(self, request: Request) -> Any:
         """The `Result` of this request.
 
@@ -167,14 +171,16 @@ class Connection:
         try:
             request = msgspec.json.decode(params, type=kind)
         except UNREADABLE as error:
-            return message.refusal(number, faults.INVALID_PARAMS, f"{method}: {error}")
+            return message.refusal(
+                number, faults.INVALID_PARAMS, self._desk.clean(f"{method}: {error}")
+            )
         try:
             if isinstance(request, Subscribe):
                 await self._subscribe(tasks, number, request)
                 return b""
             return message.answer(number, await self._desk.answer(request))
         except MatoError as error:
-            return message.refusal(number, faults.code_of(error), str(error))
+            return message.refusal(number, faults.code_of(error), self._desk.clean(str(error)))
         except (_Ended, ConnectionError):
             raise
         except Exception:

@@ -20,6 +20,7 @@ from mato.daemon.subscription import Subscription
 from mato.daemon.supervisor import Supervisor
 from mato.daemon.waiting import RETURNED
 from mato.protocol import methods as m
+from mato.protocol.keys import ReadKeysResult
 from mato.protocol.version import PROTOCOL
 from mato.tools.disk import on_disk
 from mato_sessions import codec
@@ -77,6 +78,10 @@ class FrontDesk:
             self._roster.catalog.position,
             self._hub.tier,
         )
+
+    def clean(self, text: str) -> str:
+        """`text` without secrets."""
+        return self._hub.clean(text)
 
     def subscription(
         self, request: m.Subscribe, send: Callable[[bytes], Awaitable[None]]
@@ -176,6 +181,8 @@ class FrontDesk:
                     await branch.ask(lambda living: living.looked())
             case m.Answer():
                 await granting.answer(self._agents, self._clock, self._ids, request)
+            case m.ReadKeys():
+                return ReadKeysResult(tuple(await self._hub.read_keys()))
             case m.RevokeGrants():
                 return await granting.revoke(self._agents, self._clock, request)
             case _:

@@ -110,6 +110,14 @@ class Hub:
         await self._supervisor.branch(session.id, agent).ensure()
         return AgentRef(agent, body.name, body.agent_kind)
 
+    def clean(self, text: str) -> str:
+        """`text` without secrets."""
+        return self._launcher.clean(text)
+
+    async def read_keys(self) -> list[str]:
+        """Read the kept keys again; their variables."""
+        return sorted(await on_disk(self._launcher.keys.read))
+
     async def rename(self, query: str, wanted: str) -> None:
         """Give a session another name."""
         async with self._naming:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,12 @@ from mato.config.settings import Sandboxing, Settings
 from mato.config.trust import Trust
 from mato.daemon import judging
 from mato.daemon.histories import history as _history
+from mato.daemon.keys import KeptKeys, secret_values
 from mato.daemon.log import logger
 from mato.mcp.toolbox import Place, Toolbox
 from mato.models.base import ModelChoice
-from mato.models.choice import choose
-from mato.models.keys import key_variable, secrets
+from mato.models.choice import EMBEDDED, choose
+from mato.models.keys import key_variable
 from mato.models.sources import Sources
 from mato.permissions.desk import Policy
 from mato.permissions.grants import Standing
@@ -54,8 +54,6 @@ from mato_sessions.redact import Redactor
 
 INSTRUCTIONS = "AGENTS.md"
 _INSTRUCTIONS_BYTES = 64 * 1024
-_SECRET = re.compile(r"(?:^|_)(?:\w*KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_|$)")
-"""Names of variables whose values are no business of a journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,8 @@ class Ground:
     trusted: bool
     profiles: Profiles
     sandbox: Sandbox
+    keys: Mapping[str, str]
+    """Those that the person keeps with Mato."""
 
     def spec(
         self, wish: AgentWish, mode: Mode, env: Mapping[str, str]
@@ -86,20 +86,28 @@ class Ground:
         mode = wish.mode or spec.mode
         self.sandbox.check(mode, self.settings.sandbox.tier, unconfined=unconfined)
         limits = wish.limits or spec.limits
-        return chosen.kind, replace(spec, mode=mode, limits=limits, unconfined=unconfined)
+        names = tuple(dict.fromkeys((*spec.env_names, *self.settings.tools.env)))
+        return chosen.kind, replace(
+            spec, mode=mode, limits=limits, unconfined=unconfined, env_names=names
+        )
 
     def _model(self, chosen: Profile, wish: AgentWish, env: Mapping[str, str]) -> ModelChoice:
         if chosen.kind != "native":  # it has models of its own, and this is a name among those
             return ModelChoice(wish.model or chosen.model, "", "agent")
-        return choose(
-            self.settings.model,
-            self.settings.base_url,
-            env or os.environ,
-            flag_model=wish.model,
-            flag_base_url=wish.base_url,
-            profile_model=chosen.model,
-            cwd=str(self.cwd),
-        )
+
+        def by(variables: Mapping[str, str]) -> ModelChoice:
+            return choose(
+                self.settings.model,
+                self.settings.base_url,
+                variables,
+                flag_model=wish.model,
+                flag_base_url=wish.base_url,
+                profile_model=chosen.model,
+                cwd=str(self.cwd),
+            )
+
+        found = by(env or os.environ)
+        return found if found != EMBEDDED else by(self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,7 @@ class Launcher:
         """What commands run in as the settings are now; "" until that is known."""
         self.toolbox = Toolbox(paths, self.sandbox, records.started)
         self.hold_secrets(os.environ)
+        self.keys = KeptKeys(paths, redactor.hold)
 
     def find_tier(self) -> Tier:
         """Learn what commands run in. Reads files, and waits for the trial run."""
@@ -150,7 +159,7 @@ class Launcher:
         trusted, files = self._trusted(cwd)
         found = profile.load(self._paths.profiles, files)
         self.find_tier()  # waited for here, where nobody else has to
-        return Ground(cwd, settings, trusted, found, self.sandbox)
+        return Ground(cwd, settings, trusted, found, self.sandbox, self.keys.read())
 
     async def budget(self) -> Budget:
         """The budgets that hold now.
@@ -164,6 +173,7 @@ class Launcher:
         """The profiles of a folder, or those that are everywhere. Reads files."""
         files = None if cwd is None else self._trusted(cwd)[1]
         found = profile.load(self._paths.profiles, files)
+        named = load(self._paths).tools.env
         sound = tuple(
             ProfileSummary(
                 name=each.name,
@@ -173,7 +183,7 @@ class Launcher:
                 mode=each.mode or "",
                 tools=each.tools,
                 origin=each.origin,
-                env=tuple(dict.fromkeys((*each.variables, *VARIABLES))),
+                env=tuple(dict.fromkeys((*each.variables, *named, *VARIABLES))),
             )
             for each in found.sound.values()
         )
@@ -200,17 +210,12 @@ class Launcher:
         if agent.kind != "native":  # its program knows what it needs, and says so
             return ""
         variable = key_variable(agent.model, agent.base_url, agent.model_source)
-        return "" if env.get(variable) or os.environ.get(variable) else variable
+        given = (env, self.keys.values, os.environ)
+        return "" if any(each.get(variable) for each in given) else variable
 
     def hold_secrets(self, env: Mapping[str, str]) -> None:
         """Keep the keys and tokens among these variables out of journal and screen."""
-        # A name like SSH_KEY_FILE holds a place and no secret.
-        named = [
-            value
-            for name, value in env.items()
-            if _SECRET.search(name.upper()) and not value.startswith(("/", "~"))
-        ]
-        for value in {*secrets(env), *named}:
+        for value in secret_values(env):
             self._redactor.hold(value)
 
     def clean(self, text: str) -> str:
@@ -241,6 +246,7 @@ class Launcher:
             tools = await on_disk(self._tools, spec, settings.sandbox, taken.tools)
             # Asked anew for each agent; one that goes on keeps the system prompt of its journal.
             trusted, files = await on_disk(self._trusted, workspace.root)
+            await on_disk(self.keys.read)
             policy = await on_disk(
                 judging.policy,
                 self._paths,
@@ -260,7 +266,7 @@ class Launcher:
                 ids=self._ids,
                 redactor=self._redactor,
                 # The daemon's own variables go stale: they only fill what no client gave.
-                env=lambda: {**os.environ, **env()},
+                env=lambda: {**os.environ, **self.keys.values, **env()},
                 history=history,
                 take_up=take_up,
             )

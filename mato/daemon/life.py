@@ -132,6 +132,7 @@ def _last_words(error: BaseException, paths: Paths, starter: _Starter) -> int:
 async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -> None:
     clock = SystemClock()
     redactor = Redactor(rules=True)
+    log.clean_with(redactor.text)
     stopping = Stopping()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -147,6 +148,7 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -
         bus = Bus(journal.position)
         ids = Ids(clock.wall_us)
         launcher = Launcher(paths, clock, ids, redactor, records)
+        await asyncio.to_thread(launcher.keys.read)
         try:
             async with (
                 asyncio.timeout(None) as closing,

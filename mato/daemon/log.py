@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from mato.text import display
@@ -27,6 +28,8 @@ class LogFile(logging.Handler):
         self._file = file
         self._largest_bytes = largest_bytes
         self._size = 0
+        self.clean: Callable[[str], str] = str
+        """Takes secrets out of each record."""
         self._open()
 
     def _open(self) -> None:
@@ -42,7 +45,7 @@ class LogFile(logging.Handler):
         text = f"{moment}.{int(record.msecs):03} {record.levelname.lower()} {record.getMessage()}"
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        lines = display(text).replace("\n", "\n    ").encode("utf-8", "replace") + b"\n"
+        lines = display(self.clean(text)).replace("\n", "\n    ").encode("utf-8", "replace") + b"\n"
         try:
             if self._size + len(lines) > self._largest_bytes:
                 self._file.replace(self._file.with_name(self._file.name + ".1"))
@@ -51,6 +54,13 @@ class LogFile(logging.Handler):
         except OSError:
             # A full disk must not end the daemon; there is nowhere left to say it.
             return
+
+
+def clean_with(clean: Callable[[str], str]) -> None:
+    """Take out of all further records what `clean` takes out."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogFile):
+            handler.clean = clean
 
 
 def start(file: Path) -> None:

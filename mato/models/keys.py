@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Collection, Mapping
+
+from mato_sessions.errors import UnknownName
 
 DEFAULTS: tuple[tuple[str, str], ...] = (
     ("ANTHROPIC_API_KEY", "anthropic/claude-sonnet-5-5"),
@@ -40,6 +44,12 @@ _PLACES = frozenset({"AZURE_API_BASE", "AZURE_API_VERSION", "AWS_REGION_NAME"})
 """They say where, and are no secrets."""
 
 
+_SECRETIVE = re.compile(
+    r"[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_[A-Z0-9_]+)?"
+)
+"""Variables outside of `VARIABLES` that a key may be kept as."""
+
+
 def keys(env: Mapping[str, str]) -> dict[str, str]:
     """The variables of `env` that a model request may need."""
     return {name: env[name] for name in VARIABLES if env.get(name)}
@@ -48,6 +58,11 @@ def keys(env: Mapping[str, str]) -> dict[str, str]:
 def secrets(env: Mapping[str, str]) -> tuple[str, ...]:
     """The values of `env` that must never be shown, journaled or sent to a model."""
     return tuple(value for name, value in keys(env).items() if name not in _PLACES)
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of this variable must never be shown."""
+    return name not in _PLACES
 
 
 def without_keys(env: Mapping[str, str]) -> dict[str, str]:
@@ -80,6 +95,30 @@ def variable_for(provider: str) -> str:
         "bedrock": "AWS_ACCESS_KEY_ID",
     }
     return special.get(provider, f"{provider.upper()}_API_KEY")
+
+
+def variable_named(given: str) -> str:
+    """The variable that a person means by a provider's name or a variable's.
+
+    Raises:
+        UnknownName: neither is known; offers the nearest.
+    """
+    if given in VARIABLES or _SECRETIVE.fullmatch(given):
+        return given
+    variable = variable_for(given.lower().replace("-", "_"))
+    if variable in VARIABLES:
+        return variable
+    near = difflib.get_close_matches(given.lower(), _PROVIDERS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_PROVIDERS)}"
+    raise UnknownName(
+        f"no provider is called {given!r}; {hint} (or name the variable, as in MISTRAL_API_KEY)"
+    )
+
+
+_PROVIDERS = (
+    *sorted(name.removesuffix("_API_KEY").lower() for name in VARIABLES if "_API_KEY" in name),
+    *("bedrock", "huggingface"),
+)
 
 
 def key_variable(model: str, base_url: str, source: str) -> str:

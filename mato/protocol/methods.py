@@ -12,6 +12,7 @@ import msgspec
 
 from mato.protocol.deciding import History, HistoryResult
 from mato.protocol.granting import Answer, Explain, RevokeGrants
+from mato.protocol.keys import ReadKeys
 from mato.protocol.observing import (
     Blob,
     BlobResult,
@@ -242,6 +243,7 @@ METHODS: dict[str, type[Request]] = {
         Answer,
         RevokeGrants,
         Explain,
+        ReadKeys,
         Events,
         Blob,
         Purge,
@@ -289,6 +291,7 @@ __all__ = [
     "PromptResult",
     "Purge",
     "PurgeResult",
+    "ReadKeys",
     "Reconfigure",
     "RenameSession",
     "Request",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from urllib.parse import quote, quote_plus
 
 from msgspec.structs import replace
@@ -31,6 +32,7 @@ class Redactor:
 
     def __init__(self, *, rules: bool = False) -> None:
         self._forms: tuple[str, ...] = ()
+        self._learning = threading.Lock()
         self.rules = rules
 
     @property
@@ -45,7 +47,8 @@ class Redactor:
         """
         if len(value) < SHORTEST or value in REPLACEMENT:
             return
-        self._forms = tuple(sorted(_spellings(value).union(self._forms)))
+        with self._learning:  # keys are read in threads
+            self._forms = tuple(sorted(_spellings(value).union(self._forms)))
 
     def text(self, text: str) -> str:
         """`text` without secrets; the same object when there were none."""

@@ -60,6 +60,19 @@ def test_a_profile_becomes_a_launch_spec() -> None:
     assert {"MY_TOKEN", "PATH", *VARIABLES} <= set(spec.env_names)
 
 
+def test_what_reaches_out_of_the_workspace_is_not_handed_over_unless_named() -> None:
+    ways_out = {"SSH_AUTH_SOCK", "HTTPS_PROXY", "http_proxy", "XDG_RUNTIME_DIR", "DISPLAY"}
+    for found in profile.load().sound.values():
+        assert not ways_out & set(found.variables)
+
+
+def test_a_projects_profile_names_no_variables() -> None:
+    loaded = profile.load(project={".mato/agents/maker.md": GOOD.encode()})
+    assert "maker" not in loaded.sound
+    assert "[tools] env" in loaded.broken["maker"]
+    assert "MY_TOKEN" in loaded.broken["maker"]
+
+
 def test_the_users_profile_goes_before_the_built_in_one_and_the_projects_before_both(
     tmp_path: Path,
 ) -> None:

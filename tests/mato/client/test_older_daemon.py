@@ -52,6 +52,7 @@ CHANGES: tuple[m.Request, ...] = (
     m.TrustFolder(cwd="/", digest=""),
     m.Answer(call="c", allowed=True, rule="test"),
     m.RevokeGrants(by="test"),
+    m.ReadKeys(),
 )
 
 

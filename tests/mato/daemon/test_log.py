@@ -23,6 +23,23 @@ except ValueError:
 assert sys.stdin.read() == ""
 """
 
+CLEAN = """
+import sys
+from pathlib import Path
+from mato.daemon import log
+from mato_sessions.redact import Redactor
+file = Path(sys.argv[1])
+log.start(file)
+redactor = Redactor(rules=True)
+log.clean_with(redactor.text)
+redactor.hold("held-0123-value")
+log.logger.info("begun with %s and gh" + "p_%s", "held-0123-value", "a1" * 18)
+try:
+    raise ValueError("held-0123-value".encode().hex())
+except ValueError:
+    log.logger.exception("it failed")
+"""
+
 FILL = """
 import logging, sys
 from pathlib import Path
@@ -64,3 +81,13 @@ def test_it_is_turned_over_at_its_size_and_the_streams_follow(tmp_path: Path) ->
     assert text.endswith("the end\n")
     numbers = [int(line.split(" line ")[1][:3]) for line in text.splitlines()[:-1]]
     assert numbers == list(range(numbers[0], 100))
+
+
+def test_secrets_are_taken_out_of_records_and_of_what_was_raised(tmp_path: Path) -> None:
+    file = tmp_path / "daemon.log"
+    _run(CLEAN, file)
+    text = file.read_text()
+    assert "begun with [redacted] and [redacted: github token]" in text
+    assert "ValueError: [redacted]" in text
+    assert "held-0123" not in text
+    assert "a1a1a1" not in text
