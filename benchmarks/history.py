@@ -55,7 +55,7 @@ async def write(path: Path, cwd: Path, sessions: int, events: int) -> int:
     """
     clock = SystemClock()
     ids = Ids(clock.wall_us)
-    async with Journal.open(path, clock=clock, redactor=Redactor()) as journal:
+    async with Journal.open(path, clock=clock, redactor=Redactor(rules=True)) as journal:
         system = await journal.blob(b"You are careful. " * 200)
         tools = await journal.blob(b"[]" * 2000)
         few = asyncio.Semaphore(_AT_ONCE)

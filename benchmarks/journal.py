@@ -79,7 +79,7 @@ def _drafts(producer: int, number: int, count: int) -> list[Draft]:
 
 async def _journaled(path: Path, producers: int, count: int, seconds: float) -> Speed:
     """Producers that append `count` events at a time; two at a time where it is more than one."""
-    async with Journal.open(path, clock=SystemClock(), redactor=Redactor()) as journal:
+    async with Journal.open(path, clock=SystemClock(), redactor=Redactor(rules=True)) as journal:
         await journal.append(_drafts(0, 0, 1))
         waits: list[float] = []
         end = time.monotonic() + seconds

@@ -11,11 +11,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from mato_sessions.secret_prefixes import PREFIXES
+
 LONGEST = 4096
 """No match of a rule other than a private key is longer, in characters."""
 
 _FREE = r"(?<![A-Za-z0-9_])"
-_NAME = r"(?:api_?key|apikey|access_?key|secret|token|passw(?:or)?d|passphrase|credential)"
+_NAMES_OF = (
+    *("apikey", "api_key", "api-key", "accesskey", "access_key", "access-key", "auth_key"),
+    *("private_key", "signing_key", "encryption_key", "license_key", "app_key", "consumer_key"),
+    *("secret", "token", "password", "passwd", "passphrase", "credential"),
+)
+_NAME = "(?:" + "|".join(_NAMES_OF) + ")"
 _OPAQUE = r"(?=[\w+/.~-]{0,60}[0-9])(?=[\w+/.~-]{0,60}[A-Za-z])[A-Za-z0-9+/_.~-]{16,512}={0,2}"
 
 RULES: tuple[tuple[str, str], ...] = (
@@ -42,6 +49,15 @@ RULES: tuple[tuple[str, str], ...] = (
     ("service token", _FREE + r"(?:dop_v1_|lin_api_|glsa_|glc_|dapi|PMAK-|NRAK-|sntrys_|sntryu_|"
      r"secret_|ntn_|figd_|EAAA|sq0[a-z]{3}-|shippo_live_|pul-|dp\.pt\.|rdme_|AGE-SECRET-KEY-1|"
      r"ATATT3|ATCTT3|CFPAT-|key-|tfp_|eyJrIjoi|phc_|phx_|fio-u-|fo1_)(?=[\w-]{0,40}\d)[\w=+/-]{27,300}"),
+    ("service token", _FREE + "(?:" + "|".join(map(re.escape, PREFIXES)) + ")"
+     r"(?=[\w.:$-]{0,60}\d)(?=[\w.:$-]{0,60}[A-Za-z])[\w.=+/:$~-]{18,300}"),
+    ("airtable token", _FREE + r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}"),
+    ("twilio key", _FREE + r"SK[a-f0-9]{32}(?![A-Za-z0-9])"),
+    ("azure secret", r"(?<=[\w~.]{3}\d)Q~[\w~.-]{31,34}"),
+    ("teams webhook", r"webhook\.office\.com/webhookb2/[\w@/-]{40,400}"),
+    ("discord webhook", r"discord(?:app)?\.com/api/webhooks/\d{5,30}/[\w-]{30,100}"),
+    ("session cookie", r"_gitlab_session=[\w-]{20,64}"),
+    ("harness token", _FREE + r"[ps]at\.[\w-]{22}\.[a-f0-9]{24}\.\w{20}"),
     ("json web token", _FREE + r"eyJ[\w-]{8,600}\.eyJ[\w-]{8,700}\.[\w-]{8,700}"),
     ("telegram token", r"(?<=\d{8}):AA[\w-]{32,33}"),
     ("password in url", r"(?<=://)[^\s:/@'\"<>{}$]{0,100}:[^\s/@'\"<>{}$]{3,200}(?=@[\w.\[-])"),
@@ -59,7 +75,7 @@ PRIVATE_KEY = (
     r"(?:-----END[A-Z0-9 ]{0,50}-----)?"
 )
 
-_LITERALS = tuple(
+_WORDS = tuple(
     """
     akia asia abia acca aiza ya29. gocspx- ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- glptt-
     gldt- glrt- glcbt- glft- glsoat- glagent- glimt- gloas- xoxa- xoxb- xoxe- xoxo- xoxp- xoxr-
@@ -69,10 +85,17 @@ _LITERALS = tuple(
     pmak- nrak- sntrys_ sntryu_ secret ntn_ figd_ eaaa sq0 shippo_live_ pul- dp.pt. rdme_
     age-secret-key atatt3 atctt3 cfpat- key- tfp_ phc_ phx_ fio-u- fo1_ eyj :aa :// bearer
     accountkey sharedaccess -----begin apikey api_key accesskey access_key token passwd password
-    passphrase credential
+    passphrase credential api-key access-key auth_key private_key signing_key encryption_key
+    license_key app_key consumer_key pat sk q~ webhook.office discord _gitlab_session sat.
     """.split()  # noqa: SIM905 - a table is read more easily as words
 )
-"""What every match begins with, in small letters: without one of them no rule is tried."""
+_LITERALS = tuple(
+    # One that begins with another is found by it.
+    word
+    for word in dict.fromkeys((*_WORDS, *(prefix.lower() for prefix in PREFIXES)))
+    if not any(word != other and word.startswith(other) for other in _WORDS)
+)
+"""What every match begins with, in small letters: nowhere else is a rule tried."""
 
 _PARTS = frozenset(literal[:n] for literal in _LITERALS for n in range(1, len(literal)))
 _LONGEST_PART = max(map(len, _PARTS))
@@ -87,6 +110,12 @@ _SPACED = re.compile(
 _CLOSING = re.compile(r"(?:-----END[A-Z0-9 ]{0,50}-{0,4})?\Z")
 _CLOSED = re.compile(r"-----END[A-Z0-9 ]{0,50}-----\Z")
 _VALUE = re.compile(r"[A-Za-z0-9+/_.~-]{16,512}={0,2}\Z")
+_DIGIT = re.compile("[0-9]")
+_WITHOUT_DIGIT = ("-----BEGIN", "AKIA", "ASIA", "ABIA", "ACCA", "hooks.slack")
+_PLAIN = frozenset({"private key", "password in url", "aws key", "slack webhook"})
+"""Kinds that may have no digit; of the others none is taken for a secret without one."""
+_LEAST = 9
+"""A URL with a password of three letters has no fewer."""
 _SHORTEST = 15
 _BITS = 3.2
 """Entropy per character from which an assigned value is taken for a secret."""
@@ -95,18 +124,53 @@ _BITS = 3.2
 def may_hold(text: str) -> bool:
     """Whether any rule can match in `text`; fast."""
     # All but these is one word, and ordinary words are shorter: most texts are done with here.
-    is_spaced = "://" in text or "-----BEGIN" in text
-    if not is_spaced and max(map(len, text.split()), default=0) < _SHORTEST:
+    if len(text) < _LEAST:
         return False
+    if "://" in text and "@" in text:
+        return True
+    if any(mark in text for mark in _WITHOUT_DIGIT):
+        return True
+    # All else is one word, or ends in one, and ordinary words are shorter or have no digit.
+    long = [word for word in text.split() if len(word) >= _SHORTEST]
+    return bool(long) and _DIGIT.search(" ".join(long)) is not None
+
+
+def _places(text: str, start: int) -> Iterator[int] | None:
+    """Where rules can match, ascending; None: anywhere."""
     small = text.lower()
-    return any(literal in small for literal in _LITERALS)
+    if len(small) != len(text):  # a capital I with a dot becomes two characters
+        return None
+    found: set[int] = set()
+    for literal in _LITERALS:
+        # What begins after its literal has it as context, maybe from before `start`.
+        skipped = len(literal) if literal == "://" else 0
+        at = small.find(literal, max(0, start - skipped))
+        while at >= 0:
+            found.add(at + skipped)
+            at = small.find(literal, at + 1)
+    return iter(sorted(found))
+
+
+def _found(text: str, start: int) -> Iterator[re.Match[str]]:
+    if not may_hold(text):
+        return
+    places = _places(text, start)
+    if places is None:
+        yield from _RULE.finditer(text, start)
+        return
+    for at in places:
+        if at >= start and (match := _RULE.match(text, at)):
+            start = match.end()
+            yield match
 
 
 def matches(text: str, start: int = 0) -> Iterator[tuple[int, int, str]]:
     """Start, end and kind of each secret from `start` on, ascending; what is before is context."""
-    for match in _RULE.finditer(text, start):
+    for match in _found(text, start):
         kind = _NAMES[int((match.lastgroup or "r0")[1:])]
         begin, end = match.span()
+        if kind not in _PLAIN and not _DIGIT.search(text, begin, end):
+            continue
         if kind == "secret":
             value = _VALUE.search(match.group())
             if value is None or _entropy(value.group()) < _BITS:
