@@ -1,7 +1,7 @@
 """Made-up secrets in the shapes that services give theirs: nearly all are taken out, however cut.
 
 The shapes are a list of their own: ``a`` letters and digits, ``h`` hexadecimal, ``l`` small letters
-and digits, ``u`` capitals and digits, ``d`` digits, ``w`` as in base64 for URLs, each with a length.
+and digits, ``u`` capitals and digits, ``d`` digits, ``w`` as in base64 for URLs, then how many.
 """
 
 from __future__ import annotations
