@@ -84,3 +84,20 @@ async def test_a_file_that_others_can_read_is_not_used(daemon: Daemon, tmp_path:
     async with await daemon.client() as client:
         assert (await client.request(m.ReadKeys())).names == ()
     assert "open to others" in daemon.paths.log.read_text()
+
+
+async def test_variables_that_the_config_names_are_handed_over_and_recorded(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    async with await daemon.client() as client:
+        await client.request(m.NewSession(cwd=str(tmp_path), name="before"))
+        daemon.paths.config.mkdir(parents=True, exist_ok=True)
+        daemon.paths.config_file.write_text('[tools]\nenv = ["SSH_AUTH_SOCK"]\n')
+        await client.request(m.NewSession(cwd=str(tmp_path), name="after"))
+        profiles = (await client.request(m.Profiles())).profiles
+        assert all("SSH_AUTH_SOCK" in each.env for each in profiles)
+        named = [
+            "SSH_AUTH_SOCK" in str((await client.request(m.Events(session=name))).lines)
+            for name in ("before", "after")
+        ]
+        assert named == [False, True]
