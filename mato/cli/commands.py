@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mato.cli import (
+    agent_commands,
     audit,
     auth,
     daemon_commands,
@@ -295,50 +296,11 @@ def resolve(
     return recovering.resolve(call, decision)
 
 
-@app.command()
-def resume(
-    target: Annotated[
-        str, typer.Argument(metavar="[S[:AGENT]]", help="Without one: all that are paused.")
-    ] = "",
-) -> int:
-    """Let paused agents go on, with this terminal's keys."""
-    from mato.cli import recovering
-
-    return recovering.resume(target)
-
-
-@app.command()
-def rename(session: Session, name: Annotated[str, typer.Argument(metavar="NAME")]) -> int:
-    """Give a session another name."""
-    from mato.cli import requests
-
-    return requests.rename(session, name)
-
-
-@app.command()
-def stop(target: Target) -> int:
-    """End the current turn; the agent stays."""
-    from mato.cli import requests
-
-    return requests.stop(target)
-
-
-@app.command()
-def kill(
-    target: Annotated[str, typer.Argument(metavar="[S[:AGENT]]")] = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every agent, with all processes, at once.")
-    ] = False,
-) -> int:
-    """End an agent, all agents of a session, or with --all everything; the record stays."""
-    from mato.cli import requests
-
-    if everything == bool(target):
-        raise UsageError("name a session or an agent, or say --all (one of the two)")
-    return requests.kill_all() if everything else requests.kill(target)
-
-
 for _command in (
+    agent_commands.resume,
+    agent_commands.rename,
+    agent_commands.stop,
+    agent_commands.kill,
     machine_commands.agents,
     machine_commands.doctor,
     machine_commands.model,
