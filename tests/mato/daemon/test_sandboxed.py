@@ -96,7 +96,7 @@ async def test_a_confined_command_of_a_killed_daemon_is_ended_by_its_successor(
         async with await daemon.client() as client:
             await client.request(NewSession(cwd=str(work), task="go", mode="full"))
             await asyncio.to_thread(_until, lambda: (work / "up").exists())
-        [record] = daemon.paths.children.glob("*-[1-9]*-*.json")
+        [record] = daemon.paths.children.glob("1-[1-9]*-*.json")
         child = msgspec.json.decode(record.read_bytes(), type=ChildRecord)
         await daemon.kill()
         # The namespace's first process, both sleeps, and what they were started by.
