@@ -310,7 +310,7 @@ class FrontDesk:
             agents=sum(agent.state != "stopped" for agent in agents),
             working=sum(agent.state == "working" for agent in agents),
             blocked=sum(agent.state == "blocked" for agent in agents),
-            clients=self.count_clients(),
+            clients=max(0, self.count_clients() - 1),
             position=self._journal.position,
             journal_bytes=_size_bytes(self._paths.journal),
             state=_shown(self._paths.state),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 
 from mato_sessions.errors import UnknownName, UsageError
 
 LONGEST = 120
 """Characters of a name."""
+_ID = re.compile(r"[a-z]-[0-9a-z]{10}-[0-9a-z]{8}")
+"""What `mato_sessions.ids` makes."""
 
 
 def find(what: str, query: str, candidates: Mapping[str, str]) -> str:
@@ -54,7 +57,8 @@ def check(what: str, name: str, taken: Iterable[str] = ()) -> str:
 
     Raises:
         UsageError: it is empty, too long, taken, or could not be typed back: control characters,
-            and ``:``, which stands between session and agent.
+            and ``:``, which stands between session and agent; or it looks like an id, and could
+            be taken for another one.
     """
     if not name.strip():
         raise UsageError(f"the name of {_article(what)} cannot be empty; give it a few letters")
@@ -70,6 +74,8 @@ def check(what: str, name: str, taken: Iterable[str] = ()) -> str:
             raise UsageError(f"{name!r} holds the control character {character!r}; leave it out")
     if ":" in name:
         raise UsageError(f"{name!r} holds ':', which divides session and agent; use '-' instead")
+    if _ID.fullmatch(name):
+        raise UsageError(f"{name!r} looks like an id, and ids come first; give another name")
     if name in set(taken):
         raise UsageError(f"there is {_article(what)} named {name!r} already; give another name")
     return name

@@ -148,6 +148,7 @@ class StatusResult(msgspec.Struct, frozen=True):
     working: int
     blocked: int
     clients: int
+    """Connections besides the one that asks."""
     position: int
     journal_bytes: int
     state: str

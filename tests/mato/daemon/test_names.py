@@ -46,7 +46,8 @@ def test_where_nothing_is_nothing_is_offered() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "  ", " a", "a" * 121, "a\x1b[2J", "a\nb", "a:b", "\x9b", "t"]
+    "name",
+    ["", "  ", " a", "a" * 121, "a\x1b[2J", "a\nb", "a:b", "\x9b", "t", "s-01m87sk8t1-dpt7rf9w"],
 )
 def test_names_that_could_not_be_typed_back_are_refused(name: str) -> None:
     with pytest.raises(UsageError):
