@@ -30,7 +30,7 @@ import msgspec
 from mato.models.base import ModelChoice
 from mato.models.keys import VARIABLES
 from mato.sandbox import hole
-from mato.tools.registry import NAMES
+from mato.tools.registry import NAMES, USUAL
 from mato_sessions.errors import ConfigError, UnknownName
 from mato_sessions.events.agent import AgentKind, Hole, LaunchSpec, Limits
 from mato_sessions.events.session import Mode
@@ -79,7 +79,7 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The version of the program that this profile was tried with."""
     model: str = ""
     """Empty: the default choice."""
-    tools: tuple[str, ...] = NAMES
+    tools: tuple[str, ...] = USUAL
     mode: Mode | None = None
     """None: the session's."""
     limits: Limits | None = None

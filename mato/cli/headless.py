@@ -156,7 +156,7 @@ async def follow(
 async def _decide(paths: Paths, asked: PermissionAsked, ask: Ask | None) -> None:
     if ask is None:
         allowed, rule = False, NOBODY
-        enough = "edit or --mode full" if asked.action == "write" else "full"
+        enough = "edit or --mode full" if asked.action in ("write", "spawn") else "full"
         # What no mode allows is said as it is.
         by_mode = not asked.why or asked.why.startswith("mode ")
         how = f"--mode {enough} allows it" if by_mode else asked.why
@@ -184,9 +184,9 @@ async def _decide(paths: Paths, asked: PermissionAsked, ask: Ask | None) -> None
 async def _ask(asked: PermissionAsked) -> bool:
     for line in reasons({"why": asked.why, **_marks(asked)}):
         output.note(f"  {line}")
-    if asked.preview:
-        for line in asked.preview.splitlines():
-            output.note(f"    {line}")
+    task = asked.arguments.get("task", "") if asked.action == "spawn" else ""
+    for line in (*str(task).splitlines(), *asked.preview.splitlines()):
+        output.note(f"    {line}")
     while True:
         print("  allow this? y or n: ", end="", flush=True)
         answer = await _line(sys.stdin.fileno())

@@ -8,6 +8,7 @@ from mato.cli import output
 from mato.text import display
 from mato_sessions.events import (
     AgentExited,
+    AgentSpawned,
     AgentStateChanged,
     Event,
     ModelFailed,
@@ -35,7 +36,8 @@ LINE_LIMIT = 2000
 class Narrator:
     """Writes lines for events and live pieces; each piece of a stream is told once.
 
-    `names` maps agent ids to the labels in front of each line; with one agent there are none.
+    `names` maps agent ids to the labels in front of each line; with one agent there are none, until
+    it starts another one.
     `write` takes text that is already cleaned.
     """
 
@@ -48,11 +50,8 @@ class Narrator:
     ) -> None:
         """`answers_itself`: whoever tells this also decides calls, at once."""
         self._answers_itself = answers_itself
-        self._names = names
+        self._names = dict(names)
         self._write = write
-        self._room = max(
-            (output.cells(display(n, newline=False)) for n in names.values()), default=0
-        )
         self._told: dict[str, int] = {}
         """Stream id → characters told."""
         self._rest: dict[tuple[str, str], str] = {}
@@ -70,6 +69,8 @@ class Narrator:
         """Tell a journaled fact."""
         agent = event.agent or ""
         match event.body:
+            case AgentSpawned(parent=parent, name=name) if parent:
+                self._names[agent] = name
             case ReasoningStreamed() as body:
                 self._stream(agent, "reasoning", body.stream, body.offset, body.text)
             case TextStreamed() as body:
@@ -150,7 +151,8 @@ class Narrator:
     def _print(self, agent: str, text: str) -> None:
         label = ""
         if len(self._names) > 1:
-            label = output.fit(self._names.get(agent, agent), self._room) + " │ "
+            room = max(output.cells(display(n, newline=False)) for n in self._names.values())
+            label = output.fit(self._names.get(agent, agent), room) + " │ "
         self._write(f"{label}{display(text, newline=False)}\n")
 
 

@@ -29,6 +29,7 @@ _ACTIONS: dict[str, Action] = {
     "search": "read",
     "execute": "execute",
     "reach": "reach",
+    "spawn": "spawn",
     "plan": "note",
     "note": "note",
 }

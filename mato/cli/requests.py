@@ -27,7 +27,7 @@ ATTENTION = {"blocked": 0, "failed": 1, "done": 2, "working": 3, "starting": 4}
 """Which state of its agents a session shows: the one that needs a person most."""
 
 
-GRAVITY = {"execute": 0, "reach": 0, "write": 1, "read": 2, "note": 3}
+GRAVITY = {"execute": 0, "reach": 0, "write": 1, "spawn": 2, "read": 3, "note": 4}
 """In which order the inbox is listed: what cannot be undone comes first."""
 
 
@@ -129,6 +129,8 @@ def session_json(session: Data) -> Data:
                 "id": agent["id"],
                 "name": agent["name"],
                 "kind": agent["kind"],
+                "parent": agent.get("parent", ""),
+                "depth": agent.get("depth", 0),
                 "state": agent["state"],
                 "evidence": agent["evidence"],
                 "model": agent["model"],
@@ -198,7 +200,9 @@ def inbox(as_json: bool = False) -> int:
         if at_us := _rejected_at(call, timeout_us):
             left = output.ago(now_us, max(now_us, at_us))
             output.say(f"  rejected in {left} if nobody answers")
-        for line in call["preview"].splitlines():
+        # All that another agent is to be told, and the change that a write makes.
+        task = call["arguments"].get("task", "") if call["action"] == "spawn" else ""
+        for line in (*str(task).splitlines(), *call["preview"].splitlines()):
             output.say(f"    {line}")
     questions = {call.get("question", "permission") for _, call in waiting}
     if "permission" in questions:

@@ -25,10 +25,19 @@ class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of turns from their start to their end, waiting for a person counted."""
 
 
+class AgentCap(Cap, frozen=True, forbid_unknown_fields=True):
+    """[budget.agent]; what the agents that it starts use counts for it too."""
+
+    depth: Annotated[int, msgspec.Meta(ge=0, le=8)] = 2
+    """How many agents may stand between an agent and a person. 0: agents start no others."""
+    children: Annotated[int, msgspec.Meta(ge=1, le=32)] = 4
+    """Agents that one may have started and that have not ended."""
+
+
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[budget]"""
 
-    agent: Cap = Cap()
+    agent: AgentCap = AgentCap()
     """Over the whole life of an agent."""
     session: Cap = Cap()
     """All agents of a session together."""

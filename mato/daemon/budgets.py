@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from mato.config.budget import Budget, Reached, reached, total
+from mato.config.budget import AgentCap, Budget, Reached, reached, total
 from mato.daemon.log import logger
 from mato.daemon.roster import Roster
 from mato_sessions.catalog import AgentSummary
 from mato_sessions.clock import Clock
 from mato_sessions.errors import ConfigError
+from mato_sessions.kinship import ancestors, descendants
 from mato_sessions.spending import Spent, day_of
 
 
@@ -24,6 +25,11 @@ class Budgets:
         self._read = read
         self._budget = Budget()
 
+    @property
+    def agent(self) -> AgentCap:
+        """What holds for each agent, as it was read last."""
+        return self._budget.agent
+
     async def refresh(self) -> None:
         """Take in what the config says now; while it is damaged, what it said before holds."""
         try:
@@ -32,19 +38,27 @@ class Budgets:
             logger.warning("the budgets stay as they were: %s", error)
 
     def reached(self, agent: str) -> Reached | None:
-        """The budget that keeps this agent from going on."""
+        """The budget that keeps this agent from going on: its own, or of one that it works for."""
         found = self._roster.catalog.agent(agent)
         if found is None or self._budget == Budget():
             return None
         summary, own = found
         now_us = self._clock.wall_us()
         everyone = [each for one in self._roster.catalog.sessions() for each in one.agents]
-        return reached(
-            self._budget,
-            _spent(own, now_us),
-            total([_spent(each, now_us) for each in summary.agents]),
-            total([_today(each, now_us) for each in everyone]),
-        )
+        session = total([_spent(each, now_us) for each in summary.agents])
+        day = total([_today(each, now_us) for each in everyone])
+        for each in (own, *ancestors(summary.agents, own)):
+            family = [each, *descendants(summary.agents, each)]
+            spent = total([_spent(member, now_us) for member in family])
+            if (used := reached(self._budget, spent, session, day)) is not None:
+                return used
+        return None
+
+    def used_up(self, agent: str) -> list[tuple[str, Reached]]:
+        """This agent and those over it, as far as a budget keeps them from going on."""
+        found = self._roster.catalog.agent(agent)
+        line = [] if found is None else [found[1], *ancestors(found[0].agents, found[1])]
+        return [(each.id, used) for each in line if (used := self.reached(each.id)) is not None]
 
 
 def _spent(agent: AgentSummary, now_us: int) -> Spent:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mato import __version__
 from mato.daemon import layout, names
+from mato.daemon.carrying import together
+from mato.daemon.children import MOST_AGENTS
 from mato.daemon.explaining import explain
 from mato.daemon.launch import Launcher
-from mato.daemon.supervisor import Supervisor, together
+from mato.daemon.supervisor import Supervisor
+from mato.permissions.children import looser
 from mato.protocol.granting import Explain, ExplainResult
 from mato.protocol.methods import (
     AgentRef,
@@ -32,13 +34,12 @@ from mato_sessions.events import (
     SessionRenamed,
 )
 from mato_sessions.events.agent import AgentKind, LaunchSpec
-from mato_sessions.events.session import WindowNode
+from mato_sessions.events.session import Mode, WindowNode
 from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
+from mato_sessions.kinship import ancestors
 from mato_sessions.naming import name_from_task
 
-MOST_AGENTS = 64
-"""Of one session."""
 _BUSY = frozenset({"starting", "working", "blocked"})
 """States of an agent that does something or waits for a person."""
 
@@ -51,8 +52,6 @@ class Hub:
         self._roster = supervisor.roster
         self._launcher = launcher
         self._ids = ids
-        # Names are looked at and taken in one go, so that no two can be the first to have one.
-        self._naming = asyncio.Lock()
 
     @property
     def tier(self) -> str:
@@ -73,7 +72,7 @@ class Hub:
             taken = [other.name for other in agents.values()]
             agents[self._ids.agent()] = _spawned(wish, kind, spec, taken)
         arranged = SessionArranged(windows=layout.tiled(list(agents), self._ids))
-        async with self._naming:
+        async with self._supervisor.naming:
             name = self._name(request, cwd)
             opened = SessionOpened(
                 name=name, cwd=str(cwd), mode=mode, trusted=ground.trusted, mato=__version__
@@ -102,8 +101,8 @@ class Hub:
         ground = await on_disk(lambda: self._launcher.look(_folder(session.cwd), held))
         kind, spec = ground.spec(wish, session.mode, held)
         agent = self._ids.agent()
-        async with self._naming:
-            if len(session.agents) >= MOST_AGENTS:
+        async with self._supervisor.naming:
+            if sum(other.state != "stopped" for other in session.agents) >= MOST_AGENTS:
                 raise UsageError(f"session {session.name!r} has {MOST_AGENTS} agents; that is all")
             body = _spawned(wish, kind, spec, [other.name for other in session.agents])
             await self._supervisor.record(Draft(session=session.id, agent=agent, body=body))
@@ -120,7 +119,7 @@ class Hub:
 
     async def rename(self, query: str, wanted: str) -> None:
         """Give a session another name."""
-        async with self._naming:
+        async with self._supervisor.naming:
             session = self._roster.session(query)
             name = names.check("session", wanted, self._roster.session_names() - {session.name})
             body = SessionRenamed(name=name)
@@ -157,7 +156,12 @@ class Hub:
     async def reconfigure(
         self, session: SessionSummary, agent: AgentSummary, request: Reconfigure
     ) -> None:
-        """Another model from the next turn on, or another mode from the next call on."""
+        """Another model from the next turn on, or another mode from the next call on.
+
+        Raises:
+            UsageError: no model, or a mode looser than that of the agent that started it.
+        """
+        self._check_mode(session, agent, request.mode)
         self._supervisor.hand_over(session.id, request.env)
         choice = None
         if request.model or request.base_url:
@@ -167,6 +171,16 @@ class Hub:
             choice = self._launcher.choose(model, request.base_url, held, session.cwd)
         branch = self._supervisor.branch(session.id, agent.id)
         await branch.ask(lambda living: living.reconfigure(choice, request.mode))
+        if request.mode is not None:
+            await self._supervisor.children.lower(session, agent)
+
+    def _check_mode(self, session: SessionSummary, agent: AgentSummary, mode: Mode | None) -> None:
+        for above in ancestors(session.agents, agent)[:1]:
+            if mode is not None and looser(mode, above.mode):
+                raise UsageError(
+                    f"agent {agent.name!r} was started by {above.name!r}, which is in mode "
+                    f"{above.mode}, so it cannot be in mode {mode}; change {above.name!r} first"
+                )
 
     async def explain(self, journal: Journal, request: Explain) -> ExplainResult:
         """What was decided about a call, and what would be decided now."""
@@ -181,7 +195,8 @@ class Hub:
         if request.name:
             return names.check("session", request.name, taken)
         # Cleaned first: a slug of a secret is a secret, and no redactor would know it.
-        return name_from_task(self._launcher.clean(request.task) or cwd.name, taken)
+        ids = {session.id for session in self._roster.catalog.sessions()}
+        return name_from_task(self._launcher.clean(request.task) or cwd.name, taken | ids)
 
 
 def _folder(path: str) -> Path:

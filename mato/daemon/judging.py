@@ -40,11 +40,12 @@ def policy(
     return Policy(
         rules(paths, Path(spec.cwd)),
         agent=spawned.name,
+        above=(spec.profile, *spawned.above) if spawned.parent else (),
         session=session,
         tier=sandbox.tier(wanted.tier),
         bare=bare(sandbox, spec, wanted),
         watched=not (spec.unconfined or wanted.unconfined),
-        seen=Taint(untrusted=not trusted),
+        seen=Taint(spawned.private, spawned.untrusted or not trusted),
         folder=spec.cwd,
         standing=standing,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from mato.daemon.carrying import together
 from mato.daemon.epitaph import epitaph
-from mato.daemon.supervisor import Supervisor, together
+from mato.daemon.supervisor import Supervisor
 from mato.processes import ChildRecords
 from mato.protocol.undoing import KillAllResult
 from mato_sessions.catalog import AgentSummary, SessionSummary

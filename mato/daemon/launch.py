@@ -37,6 +37,7 @@ from mato.tools.base import Tool
 from mato.tools.disk import on_disk
 from mato.tools.registry import Registry
 from mato.tools.shell import Shell
+from mato.tools.spawn import Spawn, Spawner
 from mato.tools.survey import survey
 from mato.tools.workspace import Workspace
 from mato_sessions.catalog import AgentSummary
@@ -126,7 +127,7 @@ class Launcher:
     ) -> None:
         self._paths = paths
         self.clock = clock
-        self._ids = ids
+        self.ids = ids
         self._redactor = redactor
         self.models = Sources(records.started, _embedded)
         self.sandbox = Sandbox(
@@ -229,8 +230,11 @@ class Launcher:
         env: Callable[[], Mapping[str, str]],
         take_up: TakeUp,
         standing: Callable[[], Standing],
+        spawner: Callable[[LaunchSpec], Spawner],
     ) -> Made:
         """The agent of `sink`, taken up where its journaled history ends, as `take_up` says.
+
+        `spawner` starts agents for it, if it has a tool for that.
 
         Raises:
             MatoError: its folder is gone, or its history cannot be read.
@@ -243,7 +247,8 @@ class Launcher:
             settings = await on_disk(load, self._paths, {**os.environ, **env()})
             place = Place(workspace.root, lambda: {**os.environ, **env()}, settings.sandbox.tier)
             taken = await on_disk(self.toolbox.take, spec.mcp, place)
-            tools = await on_disk(self._tools, spec, settings.sandbox, taken.tools)
+            spawn = Spawn(spawner(spec))
+            tools = await on_disk(self._tools, spec, settings.sandbox, taken.tools, spawn)
             # Asked anew for each agent; one that goes on keeps the system prompt of its journal.
             trusted, files = await on_disk(self._trusted, workspace.root)
             await on_disk(self.keys.read)
@@ -263,7 +268,7 @@ class Launcher:
                 registry=tools,
                 policy=policy,
                 clock=self.clock,
-                ids=self._ids,
+                ids=self.ids,
                 redactor=self._redactor,
                 # The daemon's own variables go stale: they only fill what no client gave.
                 env=lambda: {**os.environ, **self.keys.values, **env()},
@@ -283,12 +288,13 @@ class Launcher:
 
         return Made(agent, close)
 
-    def _tools(self, spec: LaunchSpec, wanted: Sandboxing, more: Sequence[Tool]) -> Registry:
+    def _tools(
+        self, spec: LaunchSpec, wanted: Sandboxing, more: Sequence[Tool], spawn: Spawn
+    ) -> Registry:
         """The tools of an agent and those of servers, its commands confined as the settings say."""
         shell = Shell(self.sandbox, wanted.tier, spec.env_names, spec.hole)
-        return Registry(
-            spec.tools, shell, more, commands_ask=judging.bare(self.sandbox, spec, wanted)
-        )
+        asks = judging.bare(self.sandbox, spec, wanted)
+        return Registry(spec.tools, shell, more, spawn=spawn, commands_ask=asks)
 
     async def policy(
         self,

@@ -1,4 +1,4 @@
-"""Arrangements of a session: the first one (its agents tiled), and a check of all others."""
+"""Arrangements of a session: the first one (its agents tiled), a pane more, a check of others."""
 
 from __future__ import annotations
 
@@ -16,16 +16,53 @@ def tiled(agents: Sequence[str], ids: Ids) -> tuple[WindowNode, ...]:
     """One window with a pane for each agent, in columns as even as can be; () without agents."""
     if not agents:
         return ()
-    columns = math.ceil(math.sqrt(len(agents)))
     panes = [PaneNode(ids.pane(), agent) for agent in agents]
-    # The first columns are the shorter ones: the first agent gets the tallest pane.
-    short, left = divmod(len(panes), columns)
+    return (WindowNode(ids.window(), "main", _tiled(panes)),)
+
+
+def joined(
+    windows: Sequence[WindowNode],
+    siblings: Container[str],
+    ended: Container[str],
+    agent: str,
+    name: str,
+    ids: Ids,
+) -> tuple[WindowNode, ...]:
+    """The windows with a pane for an agent that another one has started.
+
+    Never in a window that a person may be reading: it comes into one of its own, called `name`, or
+    into that of its `siblings`. Where nobody else is shown with those they are tiled anew, without
+    those that have `ended`.
+    """
+    pane = PaneNode(ids.pane(), agent)
+    for at, window in enumerate(windows):
+        shown = _panes(window.root)
+        if not any(each.agent in siblings for each in shown):
+            continue
+        root = _split("row", [window.root, pane])
+        if all(each.agent in siblings for each in shown):
+            root = _tiled([*(each for each in shown if each.agent not in ended), pane])
+        return (*windows[:at], WindowNode(window.window, window.name, root), *windows[at + 1 :])
+    return (*windows, WindowNode(ids.window(), name, pane))
+
+
+def _panes(node: Node) -> list[PaneNode]:
+    if isinstance(node, PaneNode):
+        return [node]
+    return [pane for child in node.children for pane in _panes(child)]
+
+
+def _tiled(panes: Sequence[PaneNode]) -> Node:
+    """Columns as even as can be; the first ones are the shorter: the first pane is the tallest."""
+    left = list(panes)
+    columns = math.ceil(math.sqrt(len(left)))
+    short, more = divmod(len(left), columns)
     nodes: list[Node] = []
     for index in range(columns):
-        height = short + (1 if index >= columns - left else 0)
-        nodes.append(_split("column", panes[:height]))
-        del panes[:height]
-    return (WindowNode(ids.window(), "main", _split("row", nodes)),)
+        height = short + (1 if index >= columns - more else 0)
+        nodes.append(_split("column", left[:height]))
+        del left[:height]
+    return _split("row", nodes)
 
 
 def _split(axis: str, nodes: Sequence[Node]) -> Node:

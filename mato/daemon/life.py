@@ -22,6 +22,7 @@ from mato.daemon.hub import Hub
 from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
 from mato.daemon.pressure import Pressure
+from mato.daemon.radar import Radar
 from mato.daemon.stopping import Stopping
 from mato.daemon.supervisor import Supervisor
 from mato.daemon.timeouts import Timeouts, configured_s, reject
@@ -155,6 +156,7 @@ async def _serve(paths: Paths, held: lock.Lock, starter: _Starter, anew: Anew) -
                 Supervisor.open(
                     journal, bus, records, launcher, resumes=anew.resumes, kept=paths.roster
                 ) as agents,
+                Radar.open(journal, agents.roster),
             ):
                 # Tried since the launcher was made, so there is little left to wait for.
                 logger.info(

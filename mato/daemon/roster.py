@@ -29,6 +29,7 @@ _CODE = (
     "mato_sessions.events.turn",
     "mato_sessions.grants",
     "mato_sessions.ledger",
+    "mato_sessions.packable",
 )
 """Modules that decide what the roster makes of the facts."""
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from mato.agents.base import TakeUp
 from mato.bus import Bus
 from mato.config.budget import Reached
 from mato.daemon.branch import Branch
 from mato.daemon.budgets import Budgets
+from mato.daemon.carrying import carried, together
+from mato.daemon.children import Children
 from mato.daemon.epitaph import epitaph
 from mato.daemon.keeping import Keeping
 from mato.daemon.launch import Launcher
@@ -31,6 +33,7 @@ from mato_sessions.events import (
 )
 from mato_sessions.events.turn import TextBlock
 from mato_sessions.journal import Journal
+from mato_sessions.kinship import descendants
 
 T = TypeVar("T")
 
@@ -65,7 +68,11 @@ class Supervisor:
         self._branches: dict[str, Branch] = {}
         self._env: dict[str, dict[str, str]] = {}
         self.budgets = Budgets(self.roster, launcher.clock, launcher.budget)
-        self._stopping = False
+        self.stopping = asyncio.Event()
+        """Nothing begins any more; set for good."""
+        self.naming = asyncio.Lock()
+        """Names are looked at and taken in one go, so that no two can be the first to have one."""
+        self.children = Children(self, launcher, journal)
         self.killing = False
         """Everything is being ended; see `mato.daemon.killing`."""
 
@@ -141,8 +148,13 @@ class Supervisor:
 
         return [name for name in await together([one(agent) for agent in agents]) if name]
 
-    async def kill(self, session: SessionSummary, agents: Sequence[AgentSummary]) -> list[str]:
-        """End agents for good; returns the names of those that were not ended already."""
+    async def kill(
+        self, session: SessionSummary, agents: Sequence[AgentSummary], why: str = _KILLED
+    ) -> list[str]:
+        """End agents and their children for good; returns who was not ended already, by name."""
+        all_of_them = {each.id: each for each in agents}
+        for agent in agents:
+            all_of_them |= {each.id: each for each in descendants(session.agents, agent)}
 
         async def one(agent: AgentSummary) -> str:
             if agent.state == "stopped":
@@ -150,17 +162,22 @@ class Supervisor:
             try:
                 # One that does not live is made for its end: it knows what it left open.
                 branch = self.branch(session.id, agent.id)
-                await branch.ask(lambda living: living.close(_KILLED))
+                await branch.ask(lambda living: living.close(why))
             except JournalError:
                 raise
             except MatoError as error:
                 logger.warning("agent %s cannot be asked to end: %s", agent.name, error)
                 calls = await self._journal.calls(session.id, open_only=True)
-                await self.record(*epitaph(session.id, agent, calls, _KILLED))
+                await self.record(*epitaph(session.id, agent, calls, why))
             self.forget(session.id, agent.id)
             return agent.name
 
-        return [name for name in await together([one(agent) for agent in agents]) if name]
+        names = await together([one(each) for each in all_of_them.values()])
+        # Those that were just being started when their parents were told.
+        for agent in agents:
+            if late := [e for e in descendants(session.agents, agent) if e.state != "stopped"]:
+                names += await self.kill(session, late, why)
+        return [name for name in names if name]
 
     def living(self, agent: str) -> Branch | None:
         """The branch of an agent that runs now."""
@@ -180,14 +197,14 @@ class Supervisor:
                 if (branch := self._branches.pop(agent.id, None)) is not None:
                     await branch.cut()
 
-    def branch(self, session: str, agent: str) -> Branch:
-        """The branch of an agent.
+    def branch(self, session: str, agent: str, begin: TakeUp | None = None) -> Branch:
+        """The branch of an agent. `begin`: how one that does not live yet takes up its history.
 
         Raises:
             UsageError: the agent has ended for good.
             DaemonError: the daemon is stopping.
         """
-        if self._stopping:
+        if self.stopping.is_set():
             raise DaemonError("the daemon is stopping; try again once it runs")
         found = self.roster.catalog.agent(agent)
         assert found is not None, "its spawning is in the journal"
@@ -201,46 +218,34 @@ class Supervisor:
                 summary.name,
                 sink,
                 lambda take_up: self._launcher.make(
-                    self._journal, sink, lambda: self._env.get(session, {}), take_up, standing
+                    self._journal,
+                    sink,
+                    lambda: self._env.get(session, {}),
+                    take_up,
+                    standing,
+                    self.children.of(session, agent),
                 ),
                 self._tasks,
-                lambda: self._take_up_of(session, summary),
+                lambda: begin or self._take_up_of(session, summary),
             )
         return self._branches[agent]
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work` even when the client that asked for it goes away before it is done."""
-        if self._stopping:
+        if self.stopping.is_set():
             work.close()
             raise DaemonError("the daemon is stopping; try again once it runs")
-        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-        async def carry() -> None:
-            try:
-                result = await work
-            except Exception as error:
-                if not outcome.done():
-                    outcome.set_exception(error)
-                elif not isinstance(error, MatoError):
-                    logger.exception("a request whose client has gone went wrong")
-            else:
-                if not outcome.done():
-                    outcome.set_result(result)
-            finally:
-                outcome.cancel()
-
-        self._tasks.create_task(carry())
-        return await outcome
+        return await carried(self._tasks, work)
 
     async def suspend(self) -> None:
         """Stop everything that runs, leaving the turns open for the next daemon."""
-        self._stopping = True
+        self.stopping.set()
         if not await self._suspend_all(drain=False, within_s=SUSPEND_S):
             logger.warning("some agents did not stop within %s s", SUSPEND_S)
 
     async def drain(self, within_s: float) -> bool:
         """Begin nothing new, and wait until what runs has ended; False where that took too long."""
-        self._stopping = True
+        self.stopping.set()
         return await self._suspend_all(drain=True, within_s=within_s)
 
     async def _suspend_all(self, *, drain: bool, within_s: float) -> bool:
@@ -255,7 +260,7 @@ class Supervisor:
 
     async def cut(self) -> None:
         """End whatever lives, at once."""
-        self._stopping = True
+        self.stopping.set()
         for branch in self._branches.values():
             await branch.cut()
 
@@ -271,6 +276,7 @@ class Supervisor:
         They go on with the turn that was cut. All others are made when needed. Long histories are
         read while clients are served already.
         """
+        await self.children.restore()
         few = asyncio.Semaphore(_AT_ONCE)
         taking = [
             self._tasks.create_task(self._take_up(session.id, agent, few))
@@ -328,20 +334,11 @@ class Supervisor:
     def _committed(self, events: Sequence[Event]) -> None:
         for event in events:
             self.roster.apply(event)
-            if isinstance(event.body, UsageReported) and event.agent and not self._stopping:
-                used = self.budgets.reached(event.agent)
-                if used is not None and (branch := self.living(event.agent)) is not None:
-                    self._tasks.create_task(_halt(branch, used))
+            if isinstance(event.body, UsageReported) and event.agent and not self.stopping.is_set():
+                for agent, used in self.budgets.used_up(event.agent):
+                    if (branch := self.living(agent)) is not None:
+                        self._tasks.create_task(_halt(branch, used))
         self._bus.publish(events)
-
-
-async def together(work: Sequence[Awaitable[T]]) -> list[T]:
-    """All results in order, when all are done; then the first error there was."""
-    results: list[Any] = await asyncio.gather(*work, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return cast("list[T]", results)
 
 
 async def _halt(branch: Branch, used: Reached) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mato.permissions.grants import Standing, covering, patterns, words
 from mato.permissions.policy import Decision, Question, Tier, decide
-from mato.permissions.rules import Rule, Subject, strongest
+from mato.permissions.rules import Rule, Subject, binding
 from mato.permissions.taint import Taint
 from mato.shell import judge
 from mato.shell.paths import protected
@@ -23,6 +23,8 @@ class Policy(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
     agent: str = ""
     """Its profile's name, as rules name it."""
+    above: tuple[str, ...] = ()
+    """The names of the agents that it was started by, whose rules hold for it too."""
     session: str = ""
     """The session's id, as rules name it."""
     tier: Tier = "none"
@@ -42,7 +44,8 @@ class Policy(msgspec.Struct, frozen=True):
     def decide(self, mode: Mode, action: Action, resource: str, taint: Taint) -> Decision:
         """What is to happen with a call of that resource."""
         marks = taint | self.seen if self.watched else Taint()
-        rule = strongest(self.rules, Subject(action, resource, self.agent, self.session))
+        subject = Subject(action, resource, self.agent, self.session)
+        rule = binding(self.rules, subject, self.above)
         now = self.standing()
         held = self.tier == "full"
         about = self._relative(resource) if action == "write" else resource

@@ -41,7 +41,7 @@ def patterns(action: Action, resource: str, *, held: bool) -> tuple[Pattern, ...
             return _of_line(resource, held)
         case "reach":
             return (Pattern("reach", reached),) if (reached := _reached(resource)) else ()
-        case "read" | "note":
+        case "read" | "spawn" | "note":
             return ()
 
 
@@ -58,7 +58,7 @@ def covering(grants: Sequence[Grant], action: Action, resource: str, *, held: bo
         case "reach":
             wanted = Pattern("reach", _reached(resource))
             return next((each for each in mine if wanted.name and wanted in each.patterns), None)
-        case "read" | "note":
+        case "read" | "spawn" | "note":
             return None
 
 

@@ -115,15 +115,10 @@ def _by_mode(question: Question) -> Effect:
         case "note" | "read":
             return "allow"
         case "write":
-            match mode:
-                case "read":
-                    return "deny"
-                case "ask":
-                    return "ask"
-                case "edit" | "full":
-                    return "allow"
-                case _:
-                    assert_never(mode)
+            return _CHANGES[mode]
+        case "spawn":
+            # It may do no more than who starts it: like a change that each mode knows.
+            return _CHANGES[mode]
         case "reach":
             return "allow" if mode == "full" else "ask"
         case "execute":
@@ -157,6 +152,8 @@ def _things(question: Question) -> str:
             return "writes"
         case "reach":
             return "requests to the outside"
+        case "spawn":
+            return "starts of agents"
         case "execute":
             if question.mode in ("ask", "edit") and question.tier == "full":
                 return _COMMANDS[question.command]
@@ -164,6 +161,8 @@ def _things(question: Question) -> str:
         case _:
             assert_never(question.action)
 
+
+_CHANGES: dict[Mode, Effect] = {"read": "deny", "ask": "ask", "edit": "allow", "full": "allow"}
 
 _COMMANDS: dict[Kind, str] = {
     "read": "commands that only look",

@@ -73,6 +73,21 @@ def strongest(rules: Sequence[Rule], subject: Subject) -> Rule | None:
     return max(applied, key=lambda rule: _STRENGTH[rule.effect], default=None)
 
 
+def binding(rules: Sequence[Rule], subject: Subject, above: Sequence[str] = ()) -> Rule | None:
+    """The rule that holds for an agent which the agents `above` stand over.
+
+    What is denied or asked of one of them is so of it too; allowed is only what all may.
+    """
+    each = [
+        strongest(rules, subject if name == subject.agent else replace(subject, agent=name))
+        for name in dict.fromkeys((subject.agent, *above))
+    ]
+    strict = [rule for rule in each if rule is not None and rule.effect != "allow"]
+    if strict:
+        return max(strict, key=lambda rule: _STRENGTH[rule.effect])
+    return each[0] if all(rule is not None for rule in each) else None
+
+
 def _is_for(rule: Rule, subject: Subject) -> bool:
     return (
         rule.action in ("*", subject.action)

@@ -9,13 +9,14 @@ the sandbox bounds that.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from mato.shell import judge
 from mato.shell.commands import NETWORK
 from mato.shell.paths import outside, secret
+from mato_sessions.events import AgentSpawned, Event, ToolFinished, ToolProposed, ToolStarted
 from mato_sessions.events.permission import Action
 
 
@@ -55,6 +56,28 @@ def seen_in(output: str) -> Taint:
         return Taint(private=True)
     files = {found[1] for found in _NAMED.finditer(output)}
     return Taint(private=any(secret(file) for file in files))
+
+
+def seen(events: Iterable[Event]) -> Taint:
+    """What an agent with these events is marked with: from its start, by its calls, their results.
+
+    Events of others are not looked at by whom they are; give it those of one agent.
+    """
+    found = Taint()
+    proposed: dict[str, ToolProposed] = {}
+    for event in events:
+        match event.body:
+            case AgentSpawned() as body:
+                found |= Taint(body.private, body.untrusted)
+            case ToolProposed() as body:
+                proposed[body.call] = body
+            case ToolStarted(call=call) if call in proposed:
+                found |= taint(proposed[call].arguments, proposed[call].action)
+            case ToolFinished() as body:
+                found |= seen_in(body.content) | Taint(body.private, body.untrusted)
+            case _:
+                pass
+    return found
 
 
 _SYSTEM = ("//", "/usr/", "/bin/", "/lib/", "/sbin/", "/dev/null")

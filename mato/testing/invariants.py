@@ -16,6 +16,7 @@ from typing import Any, cast
 import msgspec
 
 from mato.testing.calls import Calls, Effect
+from mato.testing.kin import Kin
 from mato_sessions import chain
 from mato_sessions.codec import Envelope
 from mato_sessions.events import Event
@@ -73,7 +74,9 @@ def check(evidence: Evidence) -> list[str]:
     5. every call of an ended turn has ended or is unknown;
     6. resumed state is replayed state;
     7. each client saw, of each session, a prefix without gap or duplicate;
-    8. `mono_us` never goes back within a boot, nor does the epoch.
+    8. `mono_us` never goes back within a boot, nor does the epoch;
+    9. no call starts a second agent, and none starts one while it does not run; such an agent has a
+       parent one level above, and begins with its task.
     """
     record = _Record()
     try:
@@ -100,6 +103,7 @@ class _Record:
         self.first: dict[str, int] = {}
         """seq of each session's first event."""
         self.calls = Calls()
+        self.kin = Kin()
         self._heads: dict[str, tuple[int, bytes]] = {}
         self._mono_us: dict[str, int] = {}
         self._position = 0
@@ -126,7 +130,7 @@ class _Record:
             self._order(position, envelope)
             self._chain(envelope, digest, body_digest, forks)
             self._body(envelope, body_digest, data, blobs)
-        self.broken += self.calls.broken
+        self.broken += [*self.calls.broken, *self.kin.broken]
         if "call" in tables:
             self.broken += self.calls.compare(connection.execute(_CALLS))
         for session, _, _, head in rows:
@@ -196,6 +200,7 @@ class _Record:
             if name not in blobs:
                 self.broken.append(f"{where} names the blob {name}, which is not there")
         self.calls.note(envelope, body)
+        self.kin.note(envelope, body)
 
 
 def _referred(value: object) -> Iterator[str]:

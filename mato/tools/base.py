@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import msgspec
 
 from mato.models.base import ToolSchema
+from mato.permissions.taint import Taint
 from mato_sessions.events.base import BlobRef, Body
 from mato_sessions.events.permission import Action
 from mato_sessions.events.tool import RecoveryPolicy
@@ -15,6 +16,10 @@ from mato_sessions.events.tool import RecoveryPolicy
 
 class ToolError(Exception):
     """The tool could not do it. The message is data for the model, not for a traceback."""
+
+
+class LimitReached(ToolError):
+    """It may not do it: the message names the person's limit."""
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +32,8 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     diff: str = ""
     output: BlobRef | None = None
     exit_code: int | None = None
+    seen: Taint = Taint()
+    """What the content taints its reader with, where the arguments do not tell."""
 
 
 class Surroundings(Protocol):
@@ -49,6 +56,11 @@ class Surroundings(Protocol):
     @property
     def env(self) -> dict[str, str]:
         """Environment for child processes."""
+        ...
+
+    @property
+    def seen(self) -> Taint:
+        """What the agent has seen so far."""
         ...
 
     def emit(self, text: str) -> None:

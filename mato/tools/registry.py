@@ -17,19 +17,23 @@ from mato.tools.plan import Plan
 from mato.tools.read import Read
 from mato.tools.search import Search
 from mato.tools.shell import Shell
+from mato.tools.spawn import Spawn
 from mato.tools.write import Write
 from mato_sessions.errors import UnknownName
 
-_ALL: tuple[Tool, ...] = (Read(), List(), Search(), Write(), Edit(), Shell(), Plan())
+_ALL: tuple[Tool, ...] = (Read(), List(), Search(), Write(), Edit(), Shell(), Plan(), Spawn())
 NAMES = tuple(tool.name for tool in _ALL)
 """Every tool's name, in the order in which models see them."""
+USUAL = tuple(name for name in NAMES if name != Spawn.name)
+"""Those of an agent of which nobody says which it has. Starting others has to be named."""
 
 
 class Registry:
     """The tools called `names`, always in the order of `NAMES`, whatever the order of `names`.
 
-    `shell` runs commands in place of one that runs them bare. `more` are tools that only this agent
-    has, offered after the others. With `commands_ask` no mode lets a command run unasked.
+    `shell` runs commands in place of one that runs them bare, `spawn` starts agents in place of one
+    that starts none. `more` are tools that only this agent has, offered after the others. With
+    `commands_ask` no mode lets a command run unasked.
 
     Raises:
         UnknownName: no tool has one of the names.
@@ -37,10 +41,11 @@ class Registry:
 
     def __init__(
         self,
-        names: Iterable[str] = NAMES,
+        names: Iterable[str] = USUAL,
         shell: Tool | None = None,
         more: Iterable[Tool] = (),
         *,
+        spawn: Tool | None = None,
         commands_ask: bool = False,
     ) -> None:
         self.commands_ask = commands_ask
@@ -49,10 +54,9 @@ class Registry:
             near = get_close_matches(name, NAMES, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
             raise UnknownName(f"no tool is called {name!r}; {hint}")
+        bound = {Shell.name: shell, Spawn.name: spawn}
         self._tools = {
-            tool.name: shell if shell and tool.name == Shell.name else tool
-            for tool in _ALL
-            if tool.name in wanted
+            tool.name: bound.get(tool.name) or tool for tool in _ALL if tool.name in wanted
         }
         for tool in more:
             self._tools.setdefault(tool.name, tool)

@@ -5,7 +5,7 @@ It needs only what `Journal.since(…, facts_only=True)` gives; other events cha
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -34,6 +34,7 @@ from mato_sessions.events.permission import Action, Decision, Pattern, Question
 from mato_sessions.events.session import Mode, WindowNode
 from mato_sessions.grants import Grant, with_fact
 from mato_sessions.ledger import Ledger
+from mato_sessions.packable import packable
 from mato_sessions.spending import Spent, spend
 
 
@@ -104,6 +105,16 @@ class AgentSummary(msgspec.Struct, kw_only=True):
     """Oldest first."""
     grants: list[Grant] = []
     """Oldest first; some may have expired (`grants.standing`)."""
+    parent: str = ""
+    """The agent that started it; "" where a person did."""
+    depth: int = 0
+    """How many agents stand between it and a person."""
+    spawned_seq: int = 0
+    """Of the event that says how it began."""
+    call: str = ""
+    """The parent's call that started it."""
+    task: str = ""
+    """The turn of the parent's task."""
 
 
 class SessionSummary(msgspec.Struct, kw_only=True):
@@ -284,6 +295,11 @@ def _spawn(session: SessionSummary, agent: str, event: Event, body: AgentSpawned
         model_source=body.spec.model_source,
         base_url=body.spec.base_url,
         mode=body.spec.mode,
+        parent=body.parent,
+        depth=body.depth,
+        spawned_seq=event.seq,
+        call=body.call,
+        task=body.task,
     )
     for at, old in enumerate(session.agents):
         if old.id == agent:
@@ -314,7 +330,7 @@ def _pending(agent: AgentSummary, event: Event, body: PermissionAsked) -> Pendin
         tool=body.tool,
         action=body.action,
         resource=body.resource,
-        arguments=_packable(body.arguments),
+        arguments=packable(body.arguments),
         preview=body.preview,
         question=body.question,
         decisions=body.decisions,
@@ -326,16 +342,3 @@ def _pending(agent: AgentSummary, event: Event, body: PermissionAsked) -> Pendin
         at_us=event.at_us,
         position=event.position,
     )
-
-
-def _packable(value: Any) -> Any:
-    match value:
-        case dict():
-            items = cast("dict[str, Any]", value).items()
-            return {key: _packable(item) for key, item in items}
-        case list():
-            return [_packable(item) for item in cast("list[Any]", value)]
-        case int() if not -(1 << 63) <= value < 1 << 63:
-            return str(value)
-        case _:
-            return value

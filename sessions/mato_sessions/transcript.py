@@ -25,6 +25,7 @@ from mato_sessions.events import (
     AgentReconfigured,
     ArgumentsStreamed,
     Event,
+    FileContested,
     ModelAnswered,
     ModelFailed,
     OutputStreamed,
@@ -183,6 +184,8 @@ class Transcript:
                 self._notice(event, "info", f"{grant} allows nothing any more: {by}")
             case TurnUndone(files=files):
                 self._notice(event, "info", f"undone, as before the turn: {', '.join(files)}")
+            case FileContested(path=path, by=by):
+                self._notice(event, "warning", f"{path} has been changed by {by} too")
             case AgentReconfigured() as body:
                 self._notice(event, "info", _reconfigured(body))
             case AgentExited(reason=reason):

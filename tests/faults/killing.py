@@ -7,6 +7,7 @@ by those commands alone, so it says what happened, whatever the journal says.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import sqlite3
@@ -26,7 +27,14 @@ from mato.testing.invariants import Acked, Effect, Evidence
 from mato_sessions.catalog import Catalog, PendingCall, SessionSummary
 from mato_sessions.codec import unpack
 from mato_sessions.errors import DaemonError, MatoError
-from mato_sessions.events import Event, PermissionAsked, ToolProposed, TurnEnded, TurnPrompted
+from mato_sessions.events import (
+    AgentStateChanged,
+    Event,
+    PermissionAsked,
+    ToolProposed,
+    TurnEnded,
+    TurnPrompted,
+)
 from mato_sessions.projection import fold
 from mato_sessions.rows import COLUMNS, as_event
 
@@ -38,17 +46,21 @@ ROUND_S = 60.0
 """Longer than everything between two kills may take on a busy machine."""
 
 
-def script(chance: Random, log: Path, left: str) -> str:
+def script(chance: Random, log: Path, left: str, *, spawns: bool = False) -> str:
     """A scripted model's tasks (`task 0 of one` …): reads, writes, edits and commands by chance.
 
-    Some commands leave a process `sleep LEFT` behind.
+    Some commands leave a process `sleep LEFT` behind. With `spawns` answers to these also start
+    agents, for errands (`errand 0 of one` …) of the same sort.
     """
     answers: list[dict[str, object]] = []
-    for task in range(KINDS_OF_TASKS):
+    kinds = ("task", "errand") if spawns else ("task",)
+    for kind, task in itertools.product(kinds, range(KINDS_OF_TASKS)):
         for agent in AGENTS:
-            when, results = f"task {task} of {agent}", 0
+            when, results = f"{kind} {task} of {agent}", 0
             for _ in range(chance.randrange(1, 4)):
-                calls = _calls(chance, f"{agent}.txt", log, left)
+                calls = _calls(chance, f"{agent}-{kind}.txt", log, left)
+                if spawns and kind == "task":
+                    calls += [_spawning(chance, agent) for _ in range(chance.randrange(3))]
                 text = "I look and act. " * chance.randrange(1, 4)
                 answers.append({"when": when, "after": results, "text": text, "calls": calls})
                 results += len(calls)
@@ -70,6 +82,11 @@ def _calls(chance: Random, file: str, log: Path, left: str) -> list[dict[str, ob
     )
     weights = (1, 2, 2, 1, 6)
     return [kind() for kind in chance.choices(kinds, weights, k=chance.randrange(1, 4))]
+
+
+def _spawning(chance: Random, agent: str) -> dict[str, object]:
+    task = f"errand {chance.randrange(KINDS_OF_TASKS)} of {agent}"
+    return {"name": "spawn", "arguments": {"agent": "coder", "task": task}}
 
 
 def _command(chance: Random, log: Path, left: str) -> str:
@@ -116,7 +133,10 @@ class Eyes:
 class Ordeal:
     """A daemon that is killed again and again, and all the evidence."""
 
-    def __init__(self, daemon: Daemon, chance: Random, folder: Path, log: Path) -> None:
+    def __init__(
+        self, daemon: Daemon, chance: Random, folder: Path, log: Path, profile: str = ""
+    ) -> None:
+        self._profile = profile
         self._daemon = daemon
         self._chance = chance
         self._folder = folder
@@ -134,7 +154,7 @@ class Ordeal:
         self._rounds += 1
         (place := self._folder / f"project{self._rounds}").mkdir()
         async with await self._daemon.client() as client:
-            wishes = tuple(m.AgentWish(name=name) for name in AGENTS)
+            wishes = tuple(m.AgentWish(name=name, profile=self._profile) for name in AGENTS)
             new = m.NewSession(cwd=str(place), agents=wishes, mode="full")
             session = (await client.request(new)).session
             async with self._watched(session), asyncio.TaskGroup() as asking:
@@ -196,18 +216,19 @@ class Ordeal:
             self._listed, self._position = listing.sessions, listing.position
 
     async def _answer(self, client: Client) -> None:
-        """Decide what waits whenever somebody is asked."""
+        """Decide what waits whenever somebody is asked; let go on what went in circles."""
         eyes = self._eyes["first"]
         answered = 0
 
         def asked_since() -> bool:
-            return any(isinstance(each.body, PermissionAsked) for each in eyes.events[answered:])
+            return any(_is_for_people(each) for each in eyes.events[answered:])
 
         while True:
             answered = len(eyes.events)
             for call in (await client.request(m.Inbox())).calls:
                 with suppress(MatoError):  # the other question's answer may have ended its turn
                     await client.request(self._decision(call))
+            await client.request(m.Resume())
             await eyes.until(asked_since)
 
     def _decision(self, call: PendingCall) -> m.Answer:
@@ -255,6 +276,13 @@ class Ordeal:
                 sorted(self.prompted - started)]  # fmt: skip
         return lost + [f"turn {turn} ended {ended.count(turn)} times" for turn in
                        sorted(started, key=str) if ended.count(turn) != 1]  # fmt: skip
+
+
+def _is_for_people(event: Event) -> bool:
+    """Whether somebody is asked, or a turn is paused because it goes in circles."""
+    body = event.body
+    paused = isinstance(body, AgentStateChanged) and body.evidence.startswith("paused: ")
+    return paused or isinstance(body, PermissionAsked)
 
 
 def living(home: Path, left: str) -> list[str]:

@@ -27,6 +27,7 @@ from mato.protocol.frames import EventFrame
 from mato.protocol.methods import Subscribe
 from mato.testing.invariants import Acked
 from mato.testing.virtual_time import VirtualClock
+from mato.tools.spawn import Spawner
 from mato_sessions.catalog import AgentSummary
 from mato_sessions.codec import unpack
 from mato_sessions.events import AgentSpawned, Body, Draft, Event, SessionOpened, ToolStarted
@@ -190,6 +191,7 @@ class Machine:
         env: Callable[[], Mapping[str, str]],
         take_up: TakeUp,
         standing: Callable[[], Standing],
+        spawner: Callable[[LaunchSpec], Spawner],
     ) -> Made:
         """See `mato.daemon.launch.Launcher.make`."""
         of = self._of

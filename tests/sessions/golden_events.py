@@ -16,6 +16,7 @@ from mato_sessions.events import (
     Body,
     Event,
     FileCheckpointed,
+    FileContested,
     ModelAnswered,
     ModelAsked,
     ModelFailed,
@@ -162,6 +163,22 @@ BODIES: tuple[Body, ...] = (
         call="c-4", allowed=True, by="grant", rule="allowed before", private=True, grant="g-1"
     ),
     PermissionRevoked(grant="g-1", by="revoked by mato grants"),
+    AgentSpawned(
+        name="two",
+        agent_kind="native",
+        spec=_SPEC,
+        parent="a-1",
+        depth=1,
+        above=("one",),
+        call="c-1",
+        task="t-2",
+        private=True,
+        untrusted=True,
+    ),
+    ToolFinished(call="c-1", attempt=1, content="x", private=True, untrusted=True),
+    ToolFailed(call="c-2", attempt=1, message="no", cause="limit"),
+    FileContested(path="src/app.py", other="a-2", by="other:coder"),
+    PermissionAsked(call="c-4", tool="spawn", action="spawn", resource="reader", arguments={}),
 )
 
 

@@ -38,6 +38,7 @@ from mato.agents.native.streams import Streams
 from mato.models.base import Message, ModelRequest
 from mato.models.keys import for_tools, keys, secrets
 from mato.models.sources import Models
+from mato.permissions.taint import Taint
 from mato.tools.base import Registry, Tool, ToolError
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
@@ -66,6 +67,8 @@ class Means(msgspec.Struct, frozen=True):
     redactor: Redactor
     env_names: tuple[str, ...]
     """The variables that commands get, besides those that every command needs."""
+    seen: Callable[[], Taint] = Taint
+    """What the agent has seen so far."""
 
     def environment(self) -> Mapping[str, str]:
         """The agent's environment now; its keys are kept out of everything from here on."""
@@ -229,6 +232,7 @@ class Effects:
             turn,
             around.workspace,
             for_tools(around.environment(), around.env_names),
+            around.seen(),
             self._streams,
         )
         raw = self._raw.get(command.call, command.arguments)

@@ -52,7 +52,9 @@ def begin(work: Step, take_up: TakeUp) -> None:
         return
     if state.recorded is None:
         work.record(*work.showing("starting", "spawned"))
-        return
+        if not state.queue:
+            return
+        state = work.state  # an agent that another started begins with its task
     if state.turn is None and not state.queue:
         if state.recorded in ("starting", "working", "blocked"):
             work.record(*work.showing("idle", "taken up again"))

@@ -104,7 +104,10 @@ class NativeAgent:
         self._ids = ids
         self._redactor = redactor
         self._limits = spec.limits
-        self._means = Means(models, registry, workspace, clock, ids, env, redactor, spec.env_names)
+        self._means = Means(
+            models, registry, workspace, clock, ids, env, redactor, spec.env_names,
+            lambda: self._state.taint | self._policy.seen,
+        )  # fmt: skip
         self._system = prompt.system(spec, trusted_instructions)
         self._system_ref: BlobRef | None = None
         self._state = State(ModelChoice(spec.model, spec.base_url, spec.model_source), spec.mode)

@@ -229,7 +229,8 @@ def fold(state: State, event: Event) -> State:
         case _ if state.turn is not None and state.turn.turn == event.turn:
             turn = state.turn if state.live else _aged(state.turn, event)
             if isinstance(event.body, ToolFinished):
-                state = replace(state, taint=state.taint | seen_in(event.body.content))
+                told = Taint(event.body.private, event.body.untrusted)
+                state = replace(state, taint=state.taint | seen_in(event.body.content) | told)
             if isinstance(event.body, ToolStarted) and (found := turn.open(event.body.call)):
                 state = replace(
                     state,

@@ -12,7 +12,8 @@ import msgspec
 from mato.agents.base import Sink
 from mato.agents.native.steps import Inspected, LookAtWorld
 from mato.agents.native.streams import Streams
-from mato.tools.base import Probing, Registry, Tool, ToolError, ToolResult
+from mato.permissions.taint import Taint
+from mato.tools.base import LimitReached, Probing, Registry, Tool, ToolError, ToolResult
 from mato.tools.workspace import Workspace
 from mato_sessions.clock import Clock
 from mato_sessions.errors import JournalError, MatoError
@@ -70,12 +71,14 @@ class Around:
         turn: str,
         workspace: Workspace,
         env: Mapping[str, str],
+        seen: Taint,
         streams: Streams,
     ) -> None:
         self._call = call
         self._turn = turn
         self._workspace = workspace
         self._env = dict(env)
+        self._seen = seen
         self._sink: Sink = streams.sink
         self._output = streams.open("output", f"{call}/{attempt}/output", turn, attempt, call)
 
@@ -90,6 +93,10 @@ class Around:
     @property
     def env(self) -> dict[str, str]:
         return dict(self._env)
+
+    @property
+    def seen(self) -> Taint:
+        return self._seen
 
     def emit(self, text: str) -> None:
         self._output.feed(text)
@@ -172,12 +179,14 @@ async def run(
         JournalError: the record cannot be written, so the agent has to end.
     """
     begun_us = clock.mono_us()
+    limited = False
     try:
         result = await tool.run(registry.parse(tool, raw), around)
     except JournalError:
         raise
     except (ToolError, MatoError) as error:
         message = str(error)
+        limited = isinstance(error, LimitReached)
     except Exception as error:
         _log.exception("the tool %s failed", tool.name)
         message = f"{tool.name} failed inside: {type(error).__name__}: {error}"
@@ -191,6 +200,8 @@ async def run(
             output=result.output,
             exit_code=result.exit_code,
             duration_us=clock.mono_us() - begun_us,
+            private=result.seen.private,
+            untrusted=result.seen.untrusted,
         )
     finally:
         around.close()
@@ -198,5 +209,6 @@ async def run(
         call=around.call,
         attempt=attempt,
         message=message,
+        cause="limit" if limited else "error",
         duration_us=clock.mono_us() - begun_us,
     )

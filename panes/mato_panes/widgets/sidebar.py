@@ -16,11 +16,16 @@ from mato_panes.rendering.line import Line, Role, pinch
 from mato_panes.widgets.listing import Listing, Row
 from mato_panes.widgets.states import GLYPHS, URGENCY, most_urgent, since_us
 from mato_sessions.catalog import AgentSummary, SessionSummary
+from mato_sessions.kinship import ordered
 
 WIDTH = 30
 """As in the style below."""
 _BESIDE_NAME = 9
 """Cells of an agent's row that are neither its name nor its state: marks, gaps, the border."""
+
+
+_DEEPEST = 4
+"""No row stands further to the right: its name still has to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,12 @@ def rows_of(sessions: Sequence[SessionSummary], around: Around) -> Iterable[Row]
     for session in here:
         yield _session_row(session, here=True)
         # Only who waits moves up: the others keep their places, so that eyes find them.
-        for agent in sorted(session.agents, key=lambda agent: agent.state != "blocked"):
+        blocked = [agent for agent in session.agents if agent.state == "blocked"]
+        for agent in blocked:
             yield _agent_row(session, agent, around)
+        for agent in ordered(session.agents):
+            if agent not in blocked:
+                yield _agent_row(session, agent, around, agent.depth)
     if others:
         yield Row("", ())
     for session in others:
@@ -125,7 +134,8 @@ def _session_row(session: SessionSummary, *, here: bool) -> Row:
     return Row(f"{session.id}/", left, ((f"{GLYPHS[state]} {count}{state}", state),))
 
 
-def _agent_row(session: SessionSummary, agent: AgentSummary, around: Around) -> Row:
+def _agent_row(session: SessionSummary, agent: AgentSummary, around: Around, depth: int = 0) -> Row:
+    """`depth`: how far it stands to the right, under the agents that it was started by."""
     since = since_us(agent)
     elapsed = words.clock(around.now_us - since) if since and around.now_us else ""
     focused = agent.id == around.focused
@@ -133,7 +143,8 @@ def _agent_row(session: SessionSummary, agent: AgentSummary, around: Around) -> 
     here = session.id == around.session
     # In brackets: it has no pane; Enter opens one.
     around_name = "()" if here and agent.id not in around.shown and agent.state != "stopped" else ""
-    room = WIDTH - _BESIDE_NAME - len(around_name)
+    indent = " " * min(depth, _DEEPEST)
+    room = WIDTH - _BESIDE_NAME - len(around_name) - len(indent)
     said = f"{agent.state} {elapsed}".rstrip()
     if elapsed and cell_len(name) + len(said) > room:
         said = elapsed  # the glyph says the state
@@ -141,7 +152,7 @@ def _agent_row(session: SessionSummary, agent: AgentSummary, around: Around) -> 
     ink: Role = "strong" if focused else "dim" if agent.state == "stopped" else "text"
     left: Line = (
         ("┃" if focused else " ", "key"),
-        (f"{GLYPHS[agent.state]} ", agent.state),
+        (f"{indent}{GLYPHS[agent.state]} ", agent.state),
         (f"({name})" if around_name else name, ink),
     )
     return Row(f"{session.id}/{agent.id}", left, ((said, agent.state),))

@@ -27,6 +27,7 @@ from mato_sessions.events.session import (
 from mato_sessions.events.stream import ArgumentsStreamed, ReasoningStreamed, TextStreamed
 from mato_sessions.events.tool import (
     FileCheckpointed,
+    FileContested,
     OutputStreamed,
     PlanUpdated,
     ToolFailed,
@@ -73,6 +74,7 @@ KINDS: dict[str, type[Body]] = {
         ToolFailed,
         ToolUnknown,
         FileCheckpointed,
+        FileContested,
         PermissionAsked,
         PermissionAnswered,
         PermissionGranted,

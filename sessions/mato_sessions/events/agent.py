@@ -106,6 +106,19 @@ class AgentSpawned(Body, frozen=True, kw_only=True):
     """Unique within the session."""
     agent_kind: AgentKind
     spec: LaunchSpec
+    parent: str = ""
+    """The agent that started it; "" where a person did. The fields below are of such agents."""
+    depth: int = 0
+    """How many agents stand between it and a person."""
+    above: tuple[str, ...] = ()
+    """The names of those, the nearest first."""
+    call: str = ""
+    """The parent's call: one call starts one agent."""
+    task: str = ""
+    """The turn of its task, queued together with this."""
+    private: bool = False
+    untrusted: bool = False
+    """The taints of its parent when it started."""
 
 
 class AgentStateChanged(Body, frozen=True, kw_only=True):

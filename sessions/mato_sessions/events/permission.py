@@ -8,10 +8,11 @@ import msgspec
 
 from mato_sessions.events.base import Body
 
-Action = Literal["read", "write", "execute", "reach", "note"]
+Action = Literal["read", "write", "execute", "reach", "spawn", "note"]
 """What a tool does to the world. reach: it asks somebody outside (the web, a server of tools), who
-learns what is asked and whose answer a stranger may have written. note: it only changes the
-agent's own record (plan)."""
+learns what is asked and whose answer a stranger may have written. spawn: it starts another agent,
+which may do no more than the one that starts it. note: it only changes the agent's own record
+(plan)."""
 
 
 Question = Literal["permission", "recovery"]

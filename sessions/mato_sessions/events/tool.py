@@ -67,6 +67,9 @@ class ToolFinished(Body, frozen=True, kw_only=True):
     """The whole output where `content` holds only a part."""
     exit_code: int | None = None
     duration_us: int = 0
+    private: bool = False
+    untrusted: bool = False
+    """What the result taints its agent with, where the arguments do not tell."""
 
 
 class ToolFailed(Body, frozen=True, kw_only=True):
@@ -78,7 +81,8 @@ class ToolFailed(Body, frozen=True, kw_only=True):
     attempt: int
     """0: it never started."""
     message: str
-    cause: Literal["error", "arguments", "denied", "cancelled", "timeout"] = "error"
+    cause: Literal["error", "arguments", "denied", "cancelled", "timeout", "limit"] = "error"
+    """limit: one of the person's limits, which `message` names."""
     duration_us: int = 0
 
 
@@ -112,6 +116,19 @@ class FileCheckpointed(Body, frozen=True, kw_only=True):
     """Of what the call was about to write, 64 hex digits; "" where an older Mato wrote it."""
     redacted: bool = False
     """A secret was taken out of `before`: it is not what the file held."""
+
+
+class FileContested(Body, frozen=True, kw_only=True):
+    """Another agent has changed a file lately that this one changed too."""
+
+    kind: ClassVar[str] = "file.contested"
+
+    path: str
+    """Relative to the workspace of the one that changed it last."""
+    other: str
+    """The other agent's id."""
+    by: str
+    """Its name, with its session's where that is another one."""
 
 
 class PlanItem(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from mato.agents import profile
 from mato.agents.native import prompt
 from mato.models.base import ModelChoice
 from mato.models.keys import VARIABLES
-from mato.tools.registry import NAMES, Registry
+from mato.tools.registry import NAMES, USUAL, Registry
 from mato_sessions.errors import ConfigError
 from mato_sessions.events.agent import Limits
 
@@ -35,7 +35,9 @@ def test_the_built_in_profiles_load_and_reader_only_reads() -> None:
     found = loaded.sound
     assert profile.DEFAULT in found
     assert not loaded.broken
-    assert found["coder"].tools == NAMES
+    assert found["coder"].tools == USUAL
+    assert "spawn" not in USUAL
+    assert set(found["lead"].tools) == set(NAMES)
     assert set(found["reader"].tools) == {"read", "list", "search", "plan"}
     for each in found.values():
         assert each.description

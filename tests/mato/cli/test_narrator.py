@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mato.cli.narrator import Narrator, seconds
 from mato_sessions.events import (
+    AgentSpawned,
     AgentStateChanged,
     Body,
     Event,
@@ -16,7 +17,7 @@ from mato_sessions.events import (
     TextStreamed,
     TurnEnded,
 )
-from mato_sessions.events.agent import ANSWERS, AgentState
+from mato_sessions.events.agent import ANSWERS, AgentState, LaunchSpec
 from mato_sessions.pieces import Piece
 
 
@@ -88,3 +89,15 @@ def test_what_a_working_agent_waits_for_is_told_and_its_changes_of_state_are_not
     for state, evidence in happened:
         narrator.event(fact(AgentStateChanged(state=state, evidence=evidence)))
     assert told == ["· queued behind 2\n"]
+
+
+def test_lines_get_labels_once_an_agent_has_started_another_one() -> None:
+    told: list[str] = []
+    narrator = Narrator({"a": "lead"}, told.append)
+    narrator.event(fact(TurnEnded(reason="end_turn")))
+    spec = LaunchSpec("reader", "m")
+    child = AgentSpawned(name="parser", agent_kind="native", spec=spec, parent="a", depth=1)
+    narrator.event(fact(child, agent="b"))
+    narrator.event(fact(TurnEnded(reason="end_turn"), agent="b"))
+    narrator.event(fact(TurnEnded(reason="end_turn")))
+    assert told == ["— end_turn\n", "parser │ — end_turn\n", "lead   │ — end_turn\n"]

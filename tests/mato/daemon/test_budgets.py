@@ -46,7 +46,7 @@ def test_each_sort_of_budget_is_reached_by_its_own_measure(
     cap: Cap, spent: Spent, reason: str | None
 ) -> None:
     for whose in ("agent", "session", "day"):
-        budget = Budget(**{whose: cap})
+        budget = msgspec.convert({whose: msgspec.to_builtins(cap)}, Budget)
         amounts = {"agent": Spent(), "session": Spent(), "day": Spent(), whose: spent}
         found = reached(budget, **amounts)
         assert (found.reason if found else None) == reason

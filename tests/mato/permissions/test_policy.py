@@ -15,12 +15,12 @@ from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
 
 TABLE: dict[Mode, dict[Action, Effect]] = {
-    mode: dict(zip(("note", "read", "write", "execute", "reach"), effects, strict=True))
+    mode: dict(zip(("note", "read", "write", "execute", "reach", "spawn"), effects, strict=True))
     for mode, effects in {
-        "read": ("allow", "allow", "deny", "deny", "ask"),
-        "ask": ("allow", "allow", "ask", "ask", "ask"),
-        "edit": ("allow", "allow", "allow", "ask", "ask"),
-        "full": ("allow", "allow", "allow", "allow", "allow"),
+        "read": ("allow", "allow", "deny", "deny", "ask", "deny"),
+        "ask": ("allow", "allow", "ask", "ask", "ask", "ask"),
+        "edit": ("allow", "allow", "allow", "ask", "ask", "allow"),
+        "full": ("allow", "allow", "allow", "allow", "allow", "allow"),
     }.items()
 }
 FREEDOM: dict[Effect, int] = {"deny": 0, "ask": 1, "allow": 2}
@@ -41,6 +41,13 @@ NOT_ASKED_ABOUT: dict[Action, dict[str, object]] = {
         "guarded": False,
     },
     "write": {"tier": "none", "command": "unknown", "bare": False, "networked": False},
+    "spawn": {
+        "tier": "none",
+        "command": "unknown",
+        "bare": False,
+        "networked": False,
+        "guarded": False,
+    },
     "execute": {"guarded": False},
     "reach": {
         "tier": "none",
@@ -132,7 +139,7 @@ def test_the_domain_is_whole():
     assert {*VALUES, "action"} == set(Question.__struct_fields__)
     execute = 4 * 3 * 5 * 4 * 2**6
     write, other = 4 * 4 * 2**5, 4 * 4 * 2**4
-    assert len(DOMAIN) == execute + write + 3 * other
+    assert len(DOMAIN) == execute + write + 4 * other
     assert set(TABLE) == set(get_args(Mode))
     for row in TABLE.values():
         assert set(row) == set(get_args(Action))

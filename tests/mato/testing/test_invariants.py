@@ -15,6 +15,7 @@ import pytest
 
 from mato.testing.calls import Calls
 from mato.testing.invariants import Acked, Effect, Evidence, check
+from mato.testing.kin import Kin
 from mato_sessions import chain, codec, database
 from mato_sessions.batch import INLINE_BYTES
 from mato_sessions.codec import Envelope
@@ -33,6 +34,8 @@ from mato_sessions.events import (
 from mato_sessions.events.turn import TextBlock
 
 LARGE = "large " * 4000
+Step = tuple[str, str, str | None, dict[str, Any]]
+"""Kind, agent, turn and body of an event."""
 
 
 def proposed(call: str = "c-1", policy: Any = "ask") -> ToolProposed:
@@ -370,3 +373,33 @@ async def test_8_a_clock_or_an_epoch_that_goes_back_is_named(
     await written(path)
     changed(path, statement)
     assert any(sentence in one for one in check(Evidence(journal=path)))
+
+
+BEGUN: Step = ("agent.spawned", "a-1", None, {})
+RUNS: Step = ("tool.started", "a-1", "t-1", {"call": "c-1", "attempt": 1})
+OVER: Step = ("tool.finished", "a-1", "t-1", {"call": "c-1", "attempt": 1})
+CHILD: Step = (
+    "agent.spawned", "a-2", None, {"parent": "a-1", "call": "c-1", "depth": 1, "task": "t-2"},
+)  # fmt: skip
+TASK: Step = ("turn.queued", "a-2", "t-2", {})
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([BEGUN, RUNS, CHILD, TASK, OVER], ""),
+        ([BEGUN, RUNS, CHILD, TASK, RUNS, CHILD, TASK], "c-1 started a second agent"),
+        ([BEGUN, CHILD, TASK], "which did not run"),
+        ([BEGUN, RUNS, OVER, CHILD, TASK], "which did not run"),
+        ([RUNS, CHILD, TASK], "has no parent one above"),
+        ([BEGUN, RUNS, CHILD, OVER], "without its task"),
+        ([BEGUN, RUNS, (*CHILD[:3], {**CHILD[3], "depth": 2}), TASK], "has no parent one above"),
+    ],
+)
+def test_9_a_call_starts_one_agent_while_it_runs_and_that_has_a_task(
+    steps: Sequence[Step], said: str
+) -> None:
+    kin = Kin()
+    for seq, (kind, agent, turn, body) in enumerate(steps, start=1):
+        kin.note(Envelope("s-1", seq, 0, 0, "b", 1, agent, turn, None, kind, 1), body)
+    assert any(said in sentence for sentence in kin.broken) if said else not kin.broken

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mato.tools.base import Probing, ToolError
 from mato.tools.plan import PlanArguments
-from mato.tools.registry import NAMES, Registry
+from mato.tools.registry import NAMES, USUAL, Registry
 from mato_sessions.errors import UnknownName
 from mato_sessions.events.permission import Action
 from mato_sessions.events.tool import RecoveryPolicy
@@ -23,12 +23,13 @@ def test_the_order_of_schemas_is_fixed_and_the_bytes_are_the_same():
     one, other = Registry(["write", "read"]), Registry(["read", "write"])
     assert [schema.name for schema in one.schemas()] == ["read", "write"]
     assert msgspec.json.encode(one.schemas()) == msgspec.json.encode(other.schemas())
-    assert NAMES == ("read", "list", "search", "write", "edit", "shell", "plan")
+    assert NAMES == ("read", "list", "search", "write", "edit", "shell", "plan", "spawn")
+    assert tuple(schema.name for schema in Registry().schemas()) == USUAL == NAMES[:-1]
     assert one.get("shell") is None
 
 
 def test_every_schema_is_one_plain_object_whose_fields_are_described():
-    for schema in Registry().schemas():
+    for schema in Registry(NAMES).schemas():
         text = json.dumps(schema.parameters)
         assert "$ref" not in text
         assert "$defs" not in text
@@ -40,7 +41,7 @@ def test_every_schema_is_one_plain_object_whose_fields_are_described():
 
 def test_every_tool_says_what_it_does_to_the_world_and_after_a_crash():
     for name in NAMES:
-        tool = Registry().get(name)
+        tool = Registry(NAMES).get(name)
         assert tool is not None
         assert tool.action in get_args(Action)
         assert tool.policy in get_args(RecoveryPolicy)

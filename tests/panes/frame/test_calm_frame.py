@@ -17,6 +17,7 @@ from mato_panes.screens.workspace import Workspace
 from mato_panes.testing import FakeDaemon
 from mato_panes.widgets.listing import Listing
 from mato_panes.widgets.sidebar import WIDTH, Around, rows_of
+from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.events import AgentStateChanged, TurnEnded, TurnPrompted
 from mato_sessions.events.session import PaneNode, WindowNode
 from mato_sessions.events.turn import TextBlock
@@ -101,6 +102,22 @@ def test_the_sidebar_keeps_names_apart_that_end_differently() -> None:
         assert text.endswith(f"{number})")
     assert any("(streamer-14)" in text for text in shown)
     assert all(cells(row.left) + cells(row.right) <= WIDTH - 5 for row in rows)
+
+
+def test_agents_that_agents_started_stand_under_them() -> None:
+    def agent(name: str, parent: str = "", depth: int = 0) -> AgentSummary:
+        return AgentSummary(
+            id=name, name=name, kind="native", since_us=0, state="idle", parent=parent, depth=depth
+        )
+
+    agents = [agent("lead"), agent("other"), agent("hand", "lead", 1), agent("deep", "hand", 2)]
+    session = SessionSummary(id="s", name="s", created_us=0, last_us=0, agents=agents)
+    around = Around("s", shown=frozenset(each.id for each in agents))
+    rows = [plain(row.left) for row in rows_of([session], around)]
+    assert rows == ["s", " ○ lead", "  ○ hand", "   ○ deep", " ○ other"]
+    agents[3].state = "blocked"
+    rows = [plain(row.left) for row in rows_of([session], around)]
+    assert rows[1] == " ▲ deep"
 
 
 @pytest.mark.parametrize("mode", ["read", "ask", "edit", "full"])
