@@ -242,7 +242,7 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
         limits=found.limits,
         variables=tuple(dict.fromkeys(variables)),
         hole=found.sandbox,
-        mcp=found.mcp if found.mcp is not None or found.tools == NAMES else (),
+        mcp=found.mcp if found.mcp is not None or found.tools == USUAL else (),
         prompt=body,
         origin=origin,
     )

@@ -38,7 +38,15 @@ def narrowed(spec: LaunchSpec, parent: LaunchSpec, mode: Mode) -> LaunchSpec:
         env_names=tuple(name for name in spec.env_names if name in parent.env_names),
         limits=_tighter(spec.limits, parent.limits),
         unconfined=parent.unconfined,
+        mcp=_common(spec.mcp, parent.mcp),
     )
+
+
+def _common(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The names that are in both; None stands for all."""
+    if one is None or other is None:
+        return other if one is None else one
+    return tuple(name for name in one if name in other)
 
 
 def _tighter(one: Limits, other: Limits) -> Limits:

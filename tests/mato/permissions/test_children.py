@@ -16,7 +16,7 @@ from mato.permissions.rules import Rule, Subject, binding, strongest
 from mato.permissions.taint import Taint, seen
 from mato.tools.registry import NAMES
 from mato_sessions.events import AgentSpawned, Event, ToolFinished, ToolProposed, ToolStarted
-from mato_sessions.events.agent import LaunchSpec, Limits
+from mato_sessions.events.agent import Hole, LaunchSpec, Limits
 from mato_sessions.events.permission import Action
 from mato_sessions.events.session import Mode
 
@@ -44,6 +44,8 @@ SPECS = st.builds(
     argv=st.sampled_from(((), ("sh",))),
     flags=st.sampled_from(((), ("no-fs",))),
     foreign=st.sampled_from(("", "x")),
+    hole=st.sampled_from((Hole(), Hole(read=("/etc",)))),
+    mcp=st.none() | st.lists(st.sampled_from(("web", "notes")), unique=True).map(tuple),
 )
 EFFECTS: dict[Effect | None, int] = {"allow": 3, None: 2, "ask": 1, "deny": 0}
 
@@ -63,6 +65,10 @@ def more_than(child: LaunchSpec, parent: LaunchSpec, mode: Mode) -> list[str]:
         wider.append("variables")
     if child.unconfined and not parent.unconfined:
         wider.append("sandbox")
+    if parent.mcp is not None and (child.mcp is None or not set(child.mcp) <= set(parent.mcp)):
+        wider.append("servers of tools")
+    if child.hole != Hole():
+        wider.append("hole")
     if child.cwd != parent.cwd:
         wider.append("folder")
     return wider
@@ -92,6 +98,14 @@ def test_a_planted_fault_is_found(broken: Callable[..., LaunchSpec]) -> None:
     parent = LaunchSpec("p", "m", mode="full", tools=("read",), limits=Limits(tokens=5))
     wish = LaunchSpec("p", "m", mode="full", tools=("read", "shell"))
     assert more_than(broken(wish, parent, "ask"), parent, "ask")
+
+
+def test_a_new_field_of_a_launch_spec_is_thought_of_here() -> None:
+    """Its default is what a child gets of it; see that it is not more than its parent has."""
+    chosen = {"profile", "model", "base_url", "model_source", "prompt"}
+    narrow = {"mode", "cwd", "tools", "env_names", "limits", "unconfined", "mcp"}
+    nothing = {"argv", "flags", "foreign", "hole"}
+    assert set(LaunchSpec.__struct_fields__) == chosen | narrow | nothing
 
 
 @given(MODES, MODES)
