@@ -48,7 +48,12 @@ def load(paths: Paths, env: Mapping[str, str] | None = None) -> Settings:
             check(given, Settings, where=f"the environment ({variable})")
             _name_prefix(given, where=f"the environment ({variable})")
             _lay_over(merged, given)
-    return msgspec.convert(merged, Settings)
+    settings = msgspec.convert(merged, Settings)
+    if settings.sandbox.network:
+        from mato.config.hosts import parse
+
+        parse(settings.sandbox.network, f"{paths.config_file}: 'sandbox.network'")
+    return settings
 
 
 def read_toml(file: Path) -> dict[str, Any]:

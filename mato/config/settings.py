@@ -34,6 +34,9 @@ class Sandboxing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     tier: Literal["auto", "full", "partial", "none"] = "auto"
     """What commands run in. ``auto``: the best that this machine offers."""
+    network: tuple[str, ...] = ()
+    """Hosts that commands may reach: ``pypi.org`` (ports 443 and 80), ``host:port``, or
+    ``localhost:port``. In tier ``full`` alone; no profile of a folder can add one."""
     unconfined: bool = False
     """Whether commands may run by the mode alone where the tier is ``none``; else each asks."""
 

@@ -11,15 +11,25 @@ from mato.permissions.desk import Policy
 from mato.permissions.grants import Standing
 from mato.permissions.reading import rules
 from mato.permissions.taint import Taint
+from mato.sandbox.hole import widened
 from mato.sandbox.sandbox import Sandbox
 from mato_sessions.events import AgentSpawned
-from mato_sessions.events.agent import LaunchSpec
+from mato_sessions.events.agent import Hole, LaunchSpec
 
 
 def bare(sandbox: Sandbox, spec: LaunchSpec, wanted: Sandboxing) -> bool:
     """Whether nothing is around commands and nobody said that this is wanted."""
     nothing = wanted.tier == "none" or sandbox.offer().tier == "none"
     return nothing and not (spec.unconfined or wanted.unconfined)
+
+
+def hole(sandbox: Sandbox, spec: LaunchSpec, wanted: Sandboxing) -> Hole:
+    """What is open to an agent's processes, by its profile and by the settings.
+
+    Raises:
+        ConfigError: the tier that the settings want does not work here.
+    """
+    return widened(spec.hole, wanted.network if sandbox.tier(wanted.tier) == "full" else ())
 
 
 def policy(
@@ -47,5 +57,6 @@ def policy(
         watched=not (spec.unconfined or wanted.unconfined),
         seen=Taint(spawned.private, spawned.untrusted or not trusted),
         folder=spec.cwd,
+        networked=bool(hole(sandbox, spec, wanted).network),
         standing=standing,
     )

@@ -292,7 +292,8 @@ class Launcher:
         self, spec: LaunchSpec, wanted: Sandboxing, more: Sequence[Tool], spawn: Spawn
     ) -> Registry:
         """The tools of an agent and those of servers, its commands confined as the settings say."""
-        shell = Shell(self.sandbox, wanted.tier, spec.env_names, spec.hole)
+        hole = judging.hole(self.sandbox, spec, wanted)
+        shell = Shell(self.sandbox, wanted.tier, spec.env_names, hole)
         asks = judging.bare(self.sandbox, spec, wanted)
         return Registry(spec.tools, shell, more, spawn=spawn, commands_ask=asks)
 

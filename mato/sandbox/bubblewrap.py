@@ -27,6 +27,8 @@ class Mounts(msgspec.Struct, frozen=True):
     """Stand-ins for what must not come to be."""
     opened: Opened = Opened()
     """What a profile opens."""
+    doorway: tuple[tuple[Path, Path], ...] = ()
+    """What opens a network: places, and where they are seen."""
 
 
 def arguments(
@@ -62,6 +64,8 @@ def arguments(
     for how, places in (("--ro-bind", mounts.opened.read), ("--bind", mounts.opened.write)):
         for there, shown in sorted(places, key=lambda place: place[1]):
             said += [how, str(there), str(shown)]
+    for there, shown in mounts.doorway:
+        said += ["--ro-bind", str(there), str(shown)]
     said += ["--bind", str(mounts.folder), str(mounts.folder)]
     for path in _inside(view.hidden, mounts.folder):
         # A file cannot be covered by a folder.

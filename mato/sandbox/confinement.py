@@ -16,8 +16,10 @@ from pathlib import Path
 
 import msgspec
 
+from mato.config import hosts
 from mato.sandbox import bubblewrap, protected, seccomp, visible
 from mato.sandbox.hole import opened
+from mato.sandbox.line import Line, Traffic
 from mato.sandbox.protected import Found
 from mato.sandbox.standins import StandIns
 from mato.sandbox.tier import Offer, Tier, command_of
@@ -72,6 +74,7 @@ class Confinement:
         self._before: Found | None = None
         self._folder = Path()
         self._copies: Path | None = None
+        self._line: Line | None = None
 
     def begin(
         self,
@@ -121,6 +124,10 @@ class Confinement:
             finally:
                 self._undo.close()
 
+    def traffic(self) -> Traffic:
+        """What went over the network that the hole opens."""
+        return self._line.traffic() if self._line else Traffic()
+
     def _in_namespaces(
         self, folder: Path, env: Mapping[str, str], command: Sequence[str], terminal: bool
     ) -> Start:
@@ -146,6 +153,9 @@ class Confinement:
         for path in fixed:
             whole |= set(_between(folder, path)) if path.parent != folder else set()
         fixed = [path for path in fixed if not path.is_symlink()]
+        if allowed := hosts.parse(self._hole.network, "the sandbox"):
+            self._line = Line(allowed)
+            self._undo.callback(self._line.close)
         mounts = bubblewrap.Mounts(
             folder,
             view,
@@ -153,8 +163,13 @@ class Confinement:
             tuple(dict.fromkeys(fixed)),
             held,
             opened(self._hole, view.home, self._hidden),
+            self._line.shown() if self._line else (),
         )
         handle, before_it = self._filter(terminal)
+        inside = self._environment(env, view, "/tmp")  # noqa: S108 (its own)
+        if self._line is not None:
+            command = self._line.command(command)
+            inside |= self._line.variables()
         said = bubblewrap.arguments(
             self._offer.bubblewrap,
             mounts,
@@ -163,7 +178,6 @@ class Confinement:
             disable_userns=self._offer.disable_userns,
             terminal=terminal,
         )
-        inside = self._environment(env, view, "/tmp")  # noqa: S108 (its own)
         return Start((*before_it, *said), inside, () if terminal else (handle,))
 
     def _filter(self, terminal: bool) -> tuple[int, tuple[str, ...]]:
@@ -222,6 +236,7 @@ class Confinement:
             name: value
             for name, value in env.items()
             if name in _PASSED or name in self._named or name.startswith(("LC_", "MATO_CALL"))
+            if not name.lower().endswith("_proxy")  # of no use without a network, and may hold keys
         }
         passed.setdefault("PATH", os.defpath)
         authored = visible.author(view.home)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from mato.sandbox import hosts
+from mato.config import hosts
 from mato.sandbox.visible import SYSTEM
 from mato_sessions.errors import ConfigError
 from mato_sessions.events.agent import Hole
@@ -73,6 +74,21 @@ def _places(
             )
         found.append((real, shown))
     return tuple(found)
+
+
+def widened(hole: Hole, network: Sequence[str]) -> Hole:
+    """A hole with more hosts."""
+    return replace(hole, network=tuple(dict.fromkeys((*hole.network, *network))))
+
+
+def within(hole: Hole, outer: Hole) -> Hole:
+    """What of a hole is in another, so that nobody who is started by an agent has more than it."""
+    return Hole(
+        read=tuple(path for path in hole.read if path in (*outer.read, *outer.write)),
+        write=tuple(path for path in hole.write if path in outer.write),
+        network=tuple(host for host in hole.network if host in outer.network),
+        env=tuple(name for name in hole.env if name in outer.env),
+    )
 
 
 def tell(hole: Hole) -> list[str]:

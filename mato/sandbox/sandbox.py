@@ -79,9 +79,14 @@ class Sandbox:
         """For one command; `named` are variables that it may have besides the usual ones.
 
         Raises:
-            ConfigError: see `tier`.
+            ConfigError: see `tier`; or the hole has a network, which only `full` can open in part.
         """
         tier = self.tier(wanted)
+        if hole.network and tier == "partial":
+            raise ConfigError(
+                f"a network to {', '.join(hole.network)} alone needs the sandbox's tier 'full', "
+                "and here there is 'partial'; `mato doctor --sandbox` says why"
+            )
         return Confinement(
             self.offer(), tier, self._hidden, self._aside, self._stand_ins, named, hole
         )

@@ -99,7 +99,14 @@ class Shell:
             said += "\n"
         notes = [outcome.says(arguments.timeout_s)]
         if confinement is not None:
-            notes += explain(confinement.tier, outcome.exit_code, said, outcome.put_back)
+            notes += explain(
+                confinement.tier,
+                outcome.exit_code,
+                said,
+                outcome.put_back,
+                self._hole.network,
+                confinement.traffic(),
+            )
         ended = "\n".join(f"[{note}]" for note in notes)
         return ToolResult(
             content=f"{said or '(no output)' + chr(10)}{ended}",

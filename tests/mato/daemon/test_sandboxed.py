@@ -13,6 +13,7 @@ import pytest
 
 from mato.processes import ChildRecord, tree
 from mato.protocol.methods import AgentWish, Answer, Inbox, NewSession, Prompt, Status, Wait
+from mato.protocol.observing import Events
 from mato.sandbox.tier import probe
 from mato.testing.daemon import running
 from mato_sessions.errors import UsageError
@@ -96,13 +97,14 @@ async def test_a_confined_command_of_a_killed_daemon_is_ended_by_its_successor(
         async with await daemon.client() as client:
             await client.request(NewSession(cwd=str(work), task="go", mode="full"))
             await asyncio.to_thread(_until, lambda: (work / "up").exists())
-        [record] = daemon.paths.children.glob("1-[1-9]*-*.json")
-        child = msgspec.json.decode(record.read_bytes(), type=ChildRecord)
+        records = [path.read_bytes() for path in daemon.paths.children.glob("*.json")]
+        children = [msgspec.json.decode(record, type=ChildRecord) for record in records]
+        [marker] = {child.marker for child in children if child.purpose.startswith("shell ")}
         await daemon.kill()
         # The namespace's first process, both sleeps, and what they were started by.
-        assert len(tree(None, child.marker)) >= 3
+        assert len(tree(None, marker)) >= 3
         await daemon.begin()
-        assert tree(None, child.marker) == []
+        assert tree(None, marker) == []
 
 
 def _until(reached: Callable[[], bool]) -> None:
@@ -110,3 +112,35 @@ def _until(reached: Callable[[], bool]) -> None:
     while not reached():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+async def test_commands_reach_the_hosts_of_the_settings_and_say_what_was_refused(
+    tmp_path: Path,
+) -> None:
+    if probe().tier != "full":
+        pytest.skip("a part of the network can be opened in tier full alone")
+    (work := tmp_path / "work").mkdir()
+    (config := tmp_path / "home/config").mkdir(parents=True)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nfrom outside\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        (config / "config.toml").write_text(
+            f"[sandbox]\nnetwork = ['localhost:{port}', 'pypi.org']\n"
+        )
+        (work / "ask.py").write_text(
+            "import urllib.request as u\n"
+            f"print(u.urlopen('http://localhost:{port}/').read())\n"
+            "u.urlopen('https://evil.example/')\n"
+        )
+        env = _script(tmp_path, "python3 ask.py")
+        async with running(tmp_path / "home", env) as daemon, await daemon.client() as client:
+            new = await client.request(NewSession(cwd=str(work), task="go", mode="full"))
+            await client.request(Wait(session=new.session, until="ended", timeout_s=30))
+            said = "".join((await client.request(Events(session=new.session))).lines)
+    assert "from outside" in said
+    assert "[refused by the sandbox: evil.example is not among the hosts" in said

@@ -53,7 +53,8 @@ def test_no_attempt_gets_out_for_an_ordinary_user_either(
         origin = _ROOT / name if name == "mato" else _ROOT / "sessions" / name
         shutil.copytree(origin, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     library = Path(next(p for p in sys.path if p.endswith("site-packages")))
-    shutil.copytree(library / "msgspec", folder / "msgspec")
+    for name in ("msgspec", "h11"):
+        shutil.copytree(library / name, folder / name)
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
