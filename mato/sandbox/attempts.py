@@ -15,6 +15,7 @@ import platform
 import pty
 import signal
 import socket
+import stat
 import sys
 import termios
 from collections.abc import Callable
@@ -137,6 +138,10 @@ def mount(_: str) -> None:
         _checked(-1)
 
 
+def make_device(_: str) -> None:
+    os.mknod("device", stat.S_IFBLK | 0o600, os.makedev(7, 0))
+
+
 def io_uring(_: str) -> None:
     _checked(_libc.syscall(425, 1, ctypes.create_string_buffer(256)))
 
@@ -159,7 +164,8 @@ def capabilities(_: str) -> None:
 ATTEMPTS: tuple[Callable[[str], None], ...] = (
     write, read, write_through_link, replace_folder, link_planted, connect_tcp, send_udp,
     connect_unix, raw_socket, vsock, send_signal, trace, environ, own_environ, type_into_terminal,
-    open_terminal, unshare_user, unshare_net, mount, io_uring, keys, gain_rights, capabilities,
+    open_terminal, unshare_user, unshare_net, mount, make_device,
+    io_uring, keys, gain_rights, capabilities,
 )  # fmt: skip
 
 

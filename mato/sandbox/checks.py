@@ -119,6 +119,7 @@ CHECKS: tuple[Check, ...] = (
     Check("nested user namespace", "unshare_user"),
     Check("nested network namespace", "unshare_net"),
     Check("mount", "mount"),
+    Check("make a device", "make_device"),
     Check("io_uring", "io_uring"),
     Check("keys of the kernel", "keys"),
     Check("gain rights by setuid", "gain_rights"),
@@ -134,6 +135,7 @@ CHECKS: tuple[Check, ...] = (
     _planted("plant agent settings", ".claude/settings.json"),
     _planted("plant AGENTS.md", "AGENTS.md"),
     _planted("plant in a folder below", "deep/below/.envrc"),
+    _planted("plant hooks beside .git", ".husky/pre-commit"),
     _planted("plant a repository", "deep/own/.git/hooks/pre-commit"),
 )  # fmt: skip
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from mato.config import hosts
-from mato.sandbox import bubblewrap, protected, seccomp, visible
-from mato.sandbox.hole import opened
+from mato.sandbox import bubblewrap, protected, seccomp, visible, worktree
+from mato.sandbox.hole import Opened, opened
 from mato.sandbox.line import Line, Traffic
 from mato.sandbox.protected import Found
 from mato.sandbox.standins import StandIns
@@ -162,7 +162,7 @@ class Confinement:
             tuple(whole),
             tuple(dict.fromkeys(fixed)),
             held,
-            opened(self._hole, view.home, self._hidden),
+            self._opened(folder, view),
             self._line.shown() if self._line else (),
         )
         handle, before_it = self._filter(terminal)
@@ -205,7 +205,7 @@ class Confinement:
         self._undo.callback(shutil.rmtree, self._copies, ignore_errors=True)
         if self._before is not None:
             protected.keep(self._before, self._copies)
-        hole = opened(self._hole, view.home, self._hidden)
+        hole = self._opened(folder, view)
         devices = ("null", "zero", "full", "random", "urandom", "shm", "fd")
         devices += ("tty",) if terminal else ()
         spec: dict[str, object] = {
@@ -227,6 +227,14 @@ class Confinement:
         if not (hole.read or hole.write):  # else it must find what was opened in its home
             inside["HOME"] = str(own)
         return Start((*command_of(spec), *command), inside)
+
+    def _opened(self, folder: Path, view: visible.View) -> Opened:
+        """What the hole opens, and the repository of which the workspace is a work tree."""
+        found = opened(self._hole, view.home, self._hidden)
+        git = worktree.outside(folder)
+        if git is None or any(git.is_relative_to(away) for away in view.hidden):
+            return found
+        return Opened((*found.read, (git, git)), found.write)
 
     def _environment(
         self, env: Mapping[str, str], view: visible.View, temporary: str

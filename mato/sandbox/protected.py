@@ -18,6 +18,8 @@ from typing import Protocol
 
 import msgspec
 
+from mato.sandbox import worktree
+
 FILES = (
     ".envrc", ".mcp.json", "AGENTS.md", "AGENT.md", "CLAUDE.md", "CLAUDE.local.md", "GEMINI.md",
     ".cursorrules", ".windsurfrules", ".clinerules", ".aider.conf.yml", "opencode.json",
@@ -26,11 +28,18 @@ FOLDERS = (
     ".vscode", ".idea", ".zed", ".claude", ".cursor", ".gemini", ".codex", ".windsurf", ".opencode",
     ".vibe", ".qwen", ".continue", ".mato",
 )  # fmt: skip
+LATER = (
+    ".husky", ".devcontainer", ".agents", ".roo", ".kiro", ".junie", ".amazonq", ".goosehints",
+    ".exrc", ".nvimrc", ".nvim.lua", ".dir-locals.el", ".crush.json", "crush.json", "QWEN.md",
+    "AGENTS.override.md", "copilot-instructions.md",
+)  # fmt: skip
+"""The same, in fewer hands: no stand-in keeps a place for them, so new ones are put aside."""
 GIT = ("hooks", "config", "config.worktree", "commondir", "info/attributes")
 """What of a repository's own folder makes git run something."""
 
-_NAMES = frozenset(FILES) | frozenset(FOLDERS)
-_FOLDED = {name.lower(): name for name in _NAMES}
+_FOLDED = frozenset(name.lower() for name in (*FILES, *FOLDERS, *LATER))
+_BARE = ("HEAD", "objects", "refs")
+"""What git takes a folder of any name for a repository by."""
 _SKIPPED = frozenset({"node_modules", ".venv", "venv", "__pycache__", ".tox", "target"})
 _MOST_FOLDERS = 4_000
 _DEEPEST = 8
@@ -43,6 +52,9 @@ _INERT = re.compile(
     re.IGNORECASE,
 )
 """Lines of a git configuration that execute nothing. A URL may (``ext::``), so it is looked at."""
+
+
+_HOOKS_PATH = re.compile(r"^\s*hooksPath\s*=\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 class _Digest(Protocol):
@@ -71,33 +83,49 @@ class Found(msgspec.Struct, frozen=True):
 def find(folder: Path) -> Found:
     """The protected places in a workspace, links not followed. Reads the disk."""
     places: dict[str, Place] = {}
-    repositories: list[Path] = []
-    for entry in _entries(folder):
-        path = Path(entry.path)
-        if entry.name.lower() != ".git":
+    repositories: dict[Path, None] = {}
+    for path in _entries(folder):
+        # A repository without a work tree has any name.
+        if path.name.lower() in _FOLDED:
             _put(places, path)
-        elif entry.is_dir(follow_symlinks=False):
-            for repository in _repositories(path):
-                repositories.append(repository)
-                for name in GIT:
-                    _put(places, repository / name)
-        else:
+            continue
+        real = path
+        if path.is_symlink() or not path.is_dir():
             _put(places, path)
+            real = worktree.named(path) or worktree.resolved(path)
+            if real is None or not real.is_relative_to(folder) or not real.is_dir():
+                continue
+        for repository in _repositories(real):
+            repositories[repository] = None
+            for name in GIT:
+                _put(places, repository / name)
+            if (hooks := _hooks(repository, path.parent)) and hooks.is_relative_to(folder):
+                _put(places, hooks)
     return Found(places, tuple(repositories))
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """The entries with a protected name, in as many folders as may be looked at."""
+def _hooks(repository: Path, tree: Path) -> Path | None:
+    """Where the repository's own configuration says that its hooks are."""
+    found = _HOOKS_PATH.findall(worktree.text(repository / "config"))
+    return Path(os.path.normpath(tree / found[-1].strip('"'))) if found else None
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """What has a protected name or is a repository, in as many folders as may be looked at."""
     line = [(str(folder), 0)]
     for looked, (path, depth) in enumerate(line):
         if looked >= _MOST_FOLDERS:
             return
-        with contextlib.suppress(OSError), os.scandir(path) as entries:
+        with contextlib.suppress(OSError), os.scandir(path) as scanned:
+            entries = list(scanned)
+            if depth and {entry.name for entry in entries}.issuperset(_BARE):
+                yield Path(path)
+                continue
             for entry in entries:
                 # Folded: some file systems take .ENVRC for .envrc, and so may who reads it.
                 name = entry.name.lower()
                 if name in _FOLDED or name == ".git":
-                    yield entry
+                    yield Path(entry.path)
                 elif (
                     depth < _DEEPEST
                     and entry.name not in _SKIPPED

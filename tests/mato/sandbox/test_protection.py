@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mato.sandbox.protected import FILES, FOLDERS
+from mato.sandbox.protected import FILES, FOLDERS, LATER
 from mato.sandbox.sandbox import Sandbox
 from mato.sandbox.tier import Tier
 from mato_sessions.errors import PathRefused
@@ -137,3 +137,84 @@ def test_a_folder_of_the_system_is_no_workspace(run, tier: Tier):
     for folder in ("/", "/usr", "/etc", "/proc/self", "/dev/shm"):
         with pytest.raises(PathRefused, match="belongs to the system"):
             run(tier, "true", folder=Path(folder))
+
+
+@pytest.mark.parametrize("path", [*LATER])
+def test_less_known_names_stay_and_do_not_come_to_be(run, tier: Tier, work: Path, path: str):
+    run(tier, f"echo evil > {path}")
+    assert not (work / path).exists()
+    (work / path).write_text("mine")
+    run(tier, f"echo evil > {path}; mv {path} x; echo evil > {path}; true")
+    assert (work / path).read_text() == "mine"
+
+
+def test_the_folder_that_a_configuration_names_for_hooks_is_protected(run, tier: Tier, work: Path):
+    subprocess.run(["git", "config", "core.hooksPath", "tools/hooks"], cwd=work, check=True)
+    run(tier, "mkdir -p tools/hooks; echo evil > tools/hooks/pre-commit")
+    assert not (work / "tools/hooks").exists()
+    (work / "tools/hooks").mkdir(parents=True)
+    run(tier, "echo evil > tools/hooks/pre-commit; mv tools t; mkdir -p tools/hooks; true")
+    assert os.listdir(work / "tools/hooks") == []
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        "git init -q --bare data",
+        "git init -q --bare data; rm -rf .git; ln -s data .git",
+        "mkdir data; git init -q --bare data; rm -rf .git; echo 'gitdir: data' > .git",
+    ],
+)
+def test_a_repository_by_another_name_runs_nothing(run, tier: Tier, work: Path, plant: str):
+    run(tier, f"{plant}; git --git-dir data config core.fsmonitor ./evil")
+    text = work / "data/config"
+    assert not text.exists() or "fsmonitor" not in text.read_text()
+    assert (work / ".git").is_dir() and not (work / ".git").is_symlink()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A work tree beside its repository."""
+    main = tmp_path / "main"
+    identity = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+    for line in (
+        ("init", "-q", str(main)),
+        ("-C", str(main), *identity, "commit", "-q", "--allow-empty", "-m", "first of all"),
+        ("-C", str(main), "worktree", "add", "-q", str(tmp_path / "tree")),
+    ):
+        subprocess.run(["git", *line], check=True)
+    return tmp_path / "tree"
+
+
+def test_git_reads_in_a_work_tree_and_its_repository_stays_as_it_is(run, tier: Tier, tree: Path):
+    main = tree.parent / "main/.git"
+    config = (main / "config").read_text()
+    code, said, _ = run(tier, "touch new; git status --short; git log --oneline", tree)
+    assert code == 0 and "?? new" in said and "first of all" in said
+    run(
+        tier,
+        f"git config alias.x '!evil'; echo evil > {main}/hooks/pre-commit; rm -f .git;"
+        " echo 'gitdir: elsewhere' > .git; true",
+        tree,
+    )
+    assert (main / "config").read_text() == config
+    assert not (main / "hooks/pre-commit").exists()
+    assert (tree / ".git").read_text().startswith(f"gitdir: {main}")
+
+
+def test_a_workspace_cannot_name_a_repository_that_does_not_know_it(
+    run, tier: Tier, tree: Path, work: Path
+):
+    private = tree.parent / "main/.git/worktrees/tree"
+    (tree.parent / "thief").mkdir()
+    (tree.parent / "thief/.git").write_text(f"gitdir: {private}\n")
+    code, said, _ = run(tier, f"git log --oneline; cat {private}/HEAD", tree.parent / "thief")
+    assert code and "first of all" not in said and "ref:" not in said
+
+
+def test_git_reads_in_a_submodule(run, tier: Tier, tree: Path, work: Path):
+    options = ("-c", "protocol.file.allow=always", "-C", str(work))
+    source = str(tree.parent / "main")
+    subprocess.run(["git", *options, "submodule", "add", "-q", source, "sub"], check=True)
+    code, said, _ = run(tier, "git log --oneline", work / "sub")
+    assert code == 0 and "first of all" in said
