@@ -135,9 +135,15 @@ def create(paths: Paths, wish: Wish) -> Data:
 
 
 def handed_over(paths: Paths, cwd: str, profiles: Iterable[str]) -> dict[str, str]:
-    """The variables of this terminal that the profiles name, by name; see `Profiles`."""
+    """The variables of this terminal that the profiles name, by name; see `Profiles`.
+
+    Says what the profiles open in the sandbox: nothing has begun yet.
+    """
     known = quick.request(paths, "profile.list", {"cwd": cwd}, start=True)["profiles"]
     wanted = set(profiles)
+    for profile in known:
+        if profile["name"] in wanted and (opens := profile.get("opens")):
+            output.note(f"{profile['name']} {'; '.join(opens)} (its profile says so)")
     names = {
         name
         for profile in known

@@ -31,6 +31,7 @@ from mato.permissions.desk import Policy
 from mato.permissions.grants import Standing
 from mato.processes import ChildRecords
 from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
+from mato.sandbox.hole import tell
 from mato.sandbox.sandbox import Sandbox
 from mato.sandbox.tier import Tier
 from mato.tools.base import Tool
@@ -185,6 +186,7 @@ class Launcher:
                 tools=each.tools,
                 origin=each.origin,
                 env=tuple(dict.fromkeys((*each.variables, *named, *VARIABLES))),
+                opens=tuple(tell(each.hole)),
             )
             for each in found.sound.values()
         )

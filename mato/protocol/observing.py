@@ -99,6 +99,8 @@ class ProfileSummary(msgspec.Struct, frozen=True):
     """built-in, user, or the file."""
     env: tuple[str, ...]
     """Variables that a client should hand over where it has them."""
+    opens: tuple[str, ...] = ()
+    """What it opens in the sandbox, in words; a client tells it before it starts such an agent."""
 
 
 class ProfilesResult(msgspec.Struct, frozen=True):

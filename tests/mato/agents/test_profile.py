@@ -156,3 +156,35 @@ def test_the_tools_are_canonical_json() -> None:
     schemas = Registry(("shell", "read")).schemas()
     assert prompt.tools(schemas) == prompt.tools(Registry(("read", "shell")).schemas())
     assert b'"name":"read"' in prompt.tools(schemas)
+
+
+OPENING = """\
++++
+description = "Needs more."
+[sandbox]
+read = ["~/models"]
+write = ["~/.other/"]
+network = ["api.example.org", "localhost:8080"]
+env = ["OTHER_KEY"]
++++
+"""
+
+
+def test_what_a_profile_opens_is_in_its_launch_spec_and_its_variables_are_asked_for() -> None:
+    spec = profile.parse("opening", OPENING, "opening.md", "user").launch(
+        ModelChoice("m", "", ""), "ask", "/tmp", Limits()
+    )
+    assert spec.hole.write == ("~/.other/",)
+    assert spec.hole.network == ("api.example.org", "localhost:8080")
+    assert "OTHER_KEY" in spec.env_names
+
+
+def test_a_profile_that_comes_with_a_folder_opens_nothing() -> None:
+    with pytest.raises(ConfigError, match="opens nothing in the sandbox"):
+        profile.parse("opening", OPENING, "opening.md", ".mato/agents/opening.md")
+
+
+@pytest.mark.parametrize("line", ['read = ["/"]', 'network = ["*"]', 'env = ["LD_PRELOAD"]', "x=1"])
+def test_what_cannot_be_opened_makes_it_no_profile(line: str) -> None:
+    with pytest.raises(ConfigError, match=r"^x\.md: "):
+        profile.parse("x", f"+++\n[sandbox]\n{line}\n+++\n", "x.md", "user")
