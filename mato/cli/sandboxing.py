@@ -23,15 +23,19 @@ _PROMISES = {
 
 def run(as_json: bool = False) -> int:
     """Run every check; exit 1 where something got out, or where there is nothing to hold it."""
-    wanted = load(find()).sandbox.tier
+    settings = load(find()).sandbox
     sandbox = Sandbox()
-    tier = sandbox.tier(wanted)
+    tier = sandbox.tier(settings.tier)
     offer = sandbox.offer()
     if not as_json:
         output.say(f"tier {tier}")
         output.note(_PROMISES[tier])
         for reason in offer.reasons:
             output.note(reason)
+        if settings.network and tier == "full":
+            output.note(f"open by your settings: {', '.join(settings.network)}")
+        elif settings.network:
+            output.note("the hosts of your settings can be opened in tier full alone")
         if tier != "none":
             output.note(f"{len(checks.CHECKS)} checks run")
     if tier == "none":  # there is nothing that could hold
@@ -44,6 +48,7 @@ def run(as_json: bool = False) -> int:
                 "tier": tier,
                 "works": list(offer.works),
                 "reasons": list(offer.reasons),
+                "network": list(settings.network if tier == "full" else ()),
                 "checks": [msgspec.to_builtins(result) for result in results],
             }
         )

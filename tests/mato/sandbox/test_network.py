@@ -243,6 +243,8 @@ async def test_a_tunnel_is_for_the_host_that_it_was_opened_for(ask: Ask, server:
     # … but TLS names its own host, and that is looked at.
     said = await ask(opening + _client_hello("evil.example"))
     assert b"'evil.example' was asked for behind the name of a.example" in said
+    said = await ask(opening + _client_hello("A.example"))
+    assert said.count(b"asked for behind") == 1 and b"400" in said  # what was told before; its own
 
 
 def _client_hello(name: str) -> bytes:
