@@ -69,12 +69,14 @@ class Proxy:
             async with asyncio.TaskGroup() as group:
                 back = group.create_task(pump(far[0], near[1]))
                 try:
-                    await _pump_after(await self._checked(host, near[0], begun), near[0], far[1])
+                    begun = await self._checked(host, near[0], begun)
                 except Refused as refused:
                     self._told(None, str(refused))
                     back.cancel()
-                else:
-                    self._told(host, "")
+                    return
+                self._told(host, "")
+                far[1].write(begun)
+                await pump(near[0], far[1])
         finally:
             far[1].close()
 
@@ -171,13 +173,6 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
-
-
-async def _pump_after(
-    begun: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    writer.write(begun)
-    await pump(reader, writer)
 
 
 async def _answer(

@@ -55,7 +55,10 @@ class Reach:
             sound = [each for each in found if self._sound(each)]
             if not sound:
                 where = ", ".join(found[:3]) or "nowhere"
-                raise Refused(f"{host.says()} leads to {where}, which is no public address")
+                raise Refused(
+                    f"{host.says()} leads to {where}, which is no public address; list "
+                    "that one too if it is meant"
+                )
             # By the address itself: a name that is asked again may lead elsewhere.
             failed: OSError | None = None
             for each in sound:
