@@ -16,7 +16,7 @@ from mato.protocol import methods as m
 from mato.testing.daemon import Daemon, running
 
 LIMIT_S = 1.0
-AGENTS = 4
+AGENTS = 8
 SCRIPT = """
 [[answer]]
 when = "stay"
@@ -29,11 +29,19 @@ text = "Hello."
 STUBBORN = """
 [ "$1" ] || exec bash stay.sh "$PWD"
 trap '' TERM HUP INT
-setsid bash -c 'trap "" TERM HUP INT; mktemp up-XXXXXX; while :; do sleep 1; done' "$PWD" &
+stay='trap "" TERM HUP INT; mktemp up-XXXXXX; while :; do sleep 1; done'
+setsid bash -c "$stay" "$PWD" &
+nohup bash -c "( $stay ) & exit" "$PWD" >/dev/null 2>&1
+loop='while :; do sleep 1; done'
+setsid bash -c "setsid bash -c '( mktemp up-XXXXXX; $loop ) &' again '$PWD'" "$PWD"
+forks='trap "" TERM; mktemp up-XXXXXX; for ((;;)) do sleep 0.05 & wait $!; done'
+( env -i PATH="$PATH" bash -c "$forks" "$PWD" & )
 mktemp up-XXXXXX
 while :; do sleep 1; done
 """
 """Each of its shells has the folder in its command line: numbers are others in a sandbox."""
+SHELLS = 5
+"""Set apart, orphaned, forked twice, without environment and ever forking, and the first."""
 BARE = "[sandbox]\ntier = 'none'\nunconfined = true\n"
 
 
@@ -90,8 +98,8 @@ async def test_stubborn_trees_of_all_agents_are_gone_in_a_second(
             m.NewSession(cwd=str(folder), task="stay", mode="full", agents=wishes)
         )
         idle = await client.request(m.NewSession(cwd=str(folder), mode="full"))
-        pids = await _pids(folder, 2 * AGENTS)
-        assert len(pids) >= 2 * AGENTS
+        pids = await _pids(folder, SHELLS * AGENTS)
+        assert len(pids) >= SHELLS * AGENTS
 
         killing = asyncio.ensure_future(client.request(m.KillAll()))
         begun = time.monotonic()
