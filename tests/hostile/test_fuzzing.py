@@ -12,9 +12,12 @@ import pytest
 
 from mato.agents import profile
 from mato.cli import watching
+from mato.config.keys import prefix_key
 from mato.config.load import load
 from mato.config.paths import find
 from mato.config.trust import Trust
+from mato.permissions.reading import project_rules, user_rules
+from mato.permissions.rules import Subject, strongest
 from mato.protocol import methods
 from mato.rpc import message
 from mato_sessions import chain, codec
@@ -46,6 +49,16 @@ theme = "kaamos"
 [limits]
 model_calls = 7
 """
+RULES = b"""\
+[[rule]]
+effect = "deny"
+action = "execute"
+resource = "git push*"
+[[rule]]
+effect = "ask"
+agent = "cod*"
+"""
+PREFIXES = [b"ctrl+b", b"C-a", b"M-x", b"f12", b"ctrl+space", b"alt+q", b"ctrl+]"]
 PROFILE = b'+++\nkind = "native"\ntools = ["read"]\nlimits = { model_calls = 7 }\n+++\nDo things.\n'
 REQUEST = message.request(1, "session.new", {"cwd": "/", "task": "x", "agents": [{"model": "m"}]})
 
@@ -115,6 +128,35 @@ def profiles(top: Path) -> Reads:
         by_folder = profile.load(None, {".mato/agents/one.md": data})
         assert ("one" in by_user.sound) == ("one" in by_folder.sound)
         return by_user.get("one")
+
+    return read
+
+
+def permissions(top: Path) -> Reads:
+    paths = find({"MATO_HOME": str(top)})
+    paths.config.mkdir(parents=True)
+    (top / ".mato").mkdir()
+    subject = Subject("execute", "git push origin; rm -rf /", "coder", "s-1")
+
+    def read(data: bytes) -> object:
+        (paths.config / "permissions.toml").write_bytes(data)
+        strongest(user_rules(paths), subject)
+        (top / ".mato/permissions.toml").write_bytes(data)
+        found = project_rules(top)
+        assert all(rule.effect != "allow" for rule in found), "a project has loosened something"
+        return strongest(found, subject)
+
+    return read
+
+
+def key(_: Path) -> Reads:
+    def read(data: bytes) -> object:
+        found = prefix_key(data.decode("utf-8", "replace"))
+        if not found:
+            raise message.Malformed(0, "no prefix")
+        # Whatever it is, it is a name that can be written again, and means the same.
+        assert prefix_key(found) in (found, ""), found
+        return found
 
     return read
 
@@ -198,15 +240,17 @@ LINES = [codec.to_json_line(event) for event in events()]
 @pytest.mark.parametrize(
     ("make", "samples", "times"),
     [
-        (config, [CONFIG], 3_000),
-        (profiles, [PROFILE], 2_500),
+        (config, [CONFIG], 2_500),
+        (profiles, [PROFILE], 2_000),
+        (permissions, [RULES], 2_000),
+        (key, PREFIXES, 1_000),
         (theme, THEMES, 2_500),
         (trust, [b'folders = ["/w"]\n', b'{"folder":"/w","files":{"AGENTS.md":"eA=="}}'], 2_000),
-        (frame, [REQUEST, b'{"jsonrpc":"2.0","id":1,"result":{}}'], 4_000),
-        (row, BODIES, 4_000),
+        (frame, [REQUEST, b'{"jsonrpc":"2.0","id":1,"result":{}}'], 3_000),
+        (row, BODIES, 3_000),
         (line, LINES, 2_000),
     ],
-    ids=["config", "profile", "theme", "trust", "frame", "row", "line"],
+    ids=["config", "profile", "rules", "key", "theme", "trust", "frame", "row", "line"],
 )
 def test_mutated_input_is_refused_in_a_sentence_or_is_good(
     tmp_path: Path, make: Callable[[Path], Reads], samples: list[bytes], times: int
