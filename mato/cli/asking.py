@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 
 from mato.cli import output
+from mato.text import display
 
 _EVERY_S = 0.1
 
@@ -42,7 +43,8 @@ class Progress:
         self._next = now + _EVERY_S
         self._drawn = True
         share = f"  {100 * done // whole:>3} %" if whole else ""
-        sys.stderr.write(f"\r\x1b[K{self._verb}: {what}{share}")
+        text = f"{self._verb}: {what}{share}"
+        sys.stderr.write(f"\r\x1b[K{display(text, newline=False)}")
         sys.stderr.flush()
 
 
@@ -51,6 +53,6 @@ def agreed(question: str, otherwise: str) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         output.note(f"nothing was done; {otherwise}")
         return False
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{display(question)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

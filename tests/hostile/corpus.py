@@ -1,4 +1,4 @@
-"""Loads the hostile texts: the project's own, long ones that are better computed, and the kit's.
+"""Loads the hostile texts: the project's own, by list and by rule, long ones, and the kit's.
 
 The data file is plain ASCII with JSON escapes, so that looking at it is safe; surrogates U+DC80 to
 U+DCFF in it stand for raw bytes, as in PEP 383. Very long texts are made here.
@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.hostile.sequences import sequences
 
 HERE = Path(__file__).parent
 KIT_FILE = "escapes/corpus.jsonl"
@@ -33,7 +35,7 @@ class Hostile:
 
 def hostile_texts() -> tuple[Hostile, ...]:
     """Every hostile text there is, own ones first; order and names are stable."""
-    return (*own_texts(), *_long_texts(), *_kit_texts())
+    return (*own_texts(), *made_texts(), *_long_texts(), *_kit_texts())
 
 
 def own_texts() -> tuple[Hostile, ...]:
@@ -42,6 +44,14 @@ def own_texts() -> tuple[Hostile, ...]:
     return tuple(
         Hostile(f"{row['cls']}/{row['name']}", row["cls"], row["text"], row["why"])
         for row in map(json.loads, lines)
+    )
+
+
+def made_texts() -> tuple[Hostile, ...]:
+    """What `tests.hostile.sequences` makes by rule; named `made/number-class`."""
+    return tuple(
+        Hostile(f"made/{number}-{cls}", cls, text, "made by rule")
+        for number, (cls, text) in enumerate(sequences())
     )
 
 

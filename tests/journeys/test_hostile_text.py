@@ -21,8 +21,12 @@ PAYLOADS = ("PWNED", "pwned")
 
 
 def marked(texts: Sequence[Any]) -> list[str]:
-    """The hostile texts, short ones; lone surrogates as UTF-8 can carry them."""
-    short = [each.text for each in texts if len(each.text) <= 400]
+    """The hostile texts, short ones; lone surrogates as UTF-8 can carry them.
+
+    Of those made by rule an eighth: `tests/hostile/test_every_sink.py` has them all.
+    """
+    kept = [each for n, each in enumerate(texts) if not each.name.startswith("made/") or n % 8 == 0]
+    short = [each.text for each in kept if len(each.text) <= 400]
     return [text.encode("utf-8", "replace").decode() for text in short]
 
 
