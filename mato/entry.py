@@ -44,6 +44,9 @@ def run(argv: list[str]) -> int:
             _hush(sys.stdout)
             print(f"mato: cannot write the output: {error.strerror}", file=sys.stderr)
             return 1
+        if error.errno == errno.ENAMETOOLONG:
+            print("mato: a file's name is longer than this system allows", file=sys.stderr)
+            return 2
         if error.errno != errno.EIO:
             raise
         code = HANGUP

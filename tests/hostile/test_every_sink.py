@@ -154,3 +154,14 @@ def test_the_errors_of_the_workspace_s_settings_are_cleaned(machine: Machine) ->
         assert "Traceback" not in text, variable
         assert 0 <= code <= 7
         del machine.env[variable]
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("command", ["backup", "restore", "trust"])
+def test_a_name_that_no_file_can_have_is_refused_in_a_sentence(
+    machine: Machine, command: str
+) -> None:
+    _, code, text = shown(machine, [command, TYPED])
+    assert code in (1, 2, 3), text
+    assert not found(text)
+    assert "Traceback" not in text
