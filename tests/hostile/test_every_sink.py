@@ -86,7 +86,7 @@ KNOWN = {
     # Texts of this program and of the machine's own kernel and Python.
     "print(f'mato {__version__} (Python {sys.version.split()[0]})')",
     "print(f'mato: cannot write the output: {error.strerror}', file=sys.stderr)",
-    # Each is given cleaned text by all of its callers, whom the type checker holds to `Shown`.
+    # Of `mato run`: the narrator's only call of it cleans the line.
     "sys.stdout.write(text)",
 }
 
