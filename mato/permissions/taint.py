@@ -15,7 +15,7 @@ import msgspec
 
 from mato.shell import judge
 from mato.shell.commands import NETWORK
-from mato.shell.paths import outside, secret
+from mato.shell.paths import named, outside, secret
 from mato_sessions.events import AgentSpawned, Event, ToolFinished, ToolProposed, ToolStarted
 from mato_sessions.events.permission import Action
 
@@ -47,6 +47,10 @@ def taint(arguments: Mapping[str, object], action: Action | None = None) -> Tain
 
 _NAMED = re.compile(r"^(?:\./)?([^\s:]{1,400}):", re.MULTILINE)
 """The file at the beginning of a line, as search tools write it."""
+_AT = re.compile(r"^[^\s:]{1,400}:([^\s:]{1,400}):", re.MULTILINE)
+"""The same behind a revision, as `git grep` writes it."""
+_DIFFERING = re.compile(r"^(?:\+\+\+|---) \"?(?:[ab]/)?([^\t\n\"]{1,400})", re.MULTILINE)
+"""The file that the lines below come from, as `git show`, `git log -p` and `diff` write it."""
 _REDACTED = "[redacted"
 
 
@@ -54,7 +58,7 @@ def seen_in(output: str) -> Taint:
     """What the output of a call marks its agent with: lines of secret files, secrets taken out."""
     if _REDACTED in output:
         return Taint(private=True)
-    files = {found[1] for found in _NAMED.finditer(output)}
+    files = {found[1] for each in (_NAMED, _AT, _DIFFERING) for found in each.finditer(output)}
     return Taint(private=any(secret(file) for file in files))
 
 
@@ -85,12 +89,31 @@ _SYSTEM = ("//", "/usr/", "/bin/", "/lib/", "/sbin/", "/dev/null")
 _BETWEEN = re.compile(r"[\s'\"=;|&<>()`$:,@{}]+")
 
 
+_QUOTES = re.compile(r"\\\n|\$(?=['\"])|['\"\\]")
+"""What a shell takes out of a word, so that `.e""nv` is `.env`."""
+_SEARCHES = frozenset(("grep", "egrep", "fgrep", "rg", "ag", "ack"))
+_OPTIONS = re.compile(r"-[A-Za-z]+").fullmatch
+
+
 def _of_line(line: str) -> Taint:
-    words = [word for word in _BETWEEN.split(line) if word and word != "/dev/null"]
-    named = any(secret(word) for word in words)
+    lines = (line, _QUOTES.sub("", line))
+    words = [word for one in lines for word in _BETWEEN.split(one) if word and word != "/dev/null"]
+    secrets = any(named(word) for word in words) or _nameless(words)
     elsewhere = any(outside(word) and not word.startswith(_SYSTEM) for word in words)
     network = "://" in line or any(word.rpartition("/")[2] in NETWORK for word in words)
     return Taint(
-        private=named or elsewhere,
+        private=secrets or elsewhere,
         untrusted=network or judge(line).kind == "out",
     )
+
+
+def _nameless(words: list[str]) -> bool:
+    """Whether folders are searched without saying which file a line is from."""
+    tools = {word.rpartition("/")[2] for word in words} & _SEARCHES
+    letters = {letter for word in words if _OPTIONS(word) for letter in word[1:]}
+    if not tools:
+        return False
+    if "--no-filename" in words or ("rg" in tools and "I" in letters):
+        return True
+    deep = bool({"r", "R"} & letters) or "--recursive" in words or "git" in words
+    return deep and "h" in letters and "rg" not in tools

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
 _SECRET = re.compile(
     r"(?:\.env(?:rc|\..*)?|\.netrc|\.npmrc|\.pypirc|\.pgpass|\.htpasswd|\.git-credentials"
     r"|\.(?:ssh|aws|gnupg|kube|docker|azure)|id_(?:rsa|dsa|ecdsa|ed25519).*"
-    r"|.*\.(?:pem|key|p12|pfx|kdbx|keystore|jks)|.*(?:credential|secret|passwd|password).*|shadow)",
+    r"|\.vault-token|\.boto|\.s3cfg|\.my\.cnf|\.\w+_history|kubeconfig|service[-_]?account.*\.json"
+    r"|.*\.(?:pem|key|p12|pfx|kdbx|keystore|jks|ppk|tfstate)|.*(?:credential|secret|passwd|password).*|shadow)",
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(r".*\.(?:example|sample|template|dist|py|ts|js|rs|go|md)$", re.IGNORECASE)
+_TYPICAL = (
+    ".env", ".envrc", ".netrc", ".npmrc", ".pypirc", ".pgpass", ".git-credentials", ".ssh", ".aws",
+    ".gnupg", ".kube", ".docker", ".azure", "id_rsa", "id_ed25519", "credentials", "secrets",
+)  # fmt: skip
+_BEGINNING = re.compile(r"(?:\.|[a-z]\w)[^*?\[]*[*?\[]")
+"""A glob that says how the name begins: `*` alone is about everything."""
 _PROTECTED = frozenset((
     ".git", ".envrc", ".mcp.json", ".vscode", ".idea", ".zed", ".claude", ".cursor", ".codex",
     ".gemini", ".windsurf", ".opencode", ".vibe", ".qwen", ".continue", ".agents", ".mato",
@@ -26,6 +34,14 @@ def secret(path: str) -> bool:
     return any(
         _SECRET.fullmatch(part) is not None and _EXAMPLE.match(part) is None
         for part in path.split("/")
+    )
+
+
+def named(glob: str) -> bool:
+    """Whether a path, or a glob for paths, says by its letters that secrets are meant."""
+    return secret(glob) or any(
+        _BEGINNING.match(part) is not None and any(fnmatchcase(each, part) for each in _TYPICAL)
+        for part in glob.lower().split("/")
     )
 
 
