@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from mato.shell.paths import outside, protected, secret
+from mato.shell.paths import named, outside, protected, secret
 from mato.shell.projects import Project, project
 from mato.shell.table import GIT, GIT_TWO, RULES, Kind, Rule
 from mato.shell.words import Simple
@@ -92,6 +92,10 @@ def _of_project(found: Project, argv: tuple[str, ...]) -> Found:
         for part in re.split(r"[=:,]", word):
             if outside(re.sub(r"^-[A-Za-z]", "", part)):
                 return Found("unknown", f"{part!r} may be outside the workspace")
+            if protected(part):
+                return Found("unknown", f"{part!r} can make programs run")
+    if found.key == "go run" and any("@" in word for word in found.rest):
+        return Found("unknown", "go run fetches what has a version behind @")
     if found.rule is not None and (complaint := _against(found.rule, found.rest)):
         return Found("unknown", f"{found.key}: {complaint}")
     return Found("project", f"{found.key} runs code of the project", found.key, tests=True)
@@ -132,6 +136,8 @@ def _against(rule: Rule, words: tuple[str, ...]) -> str:
                 at += 1
             if kind in ("number", "digits") and not re.fullmatch(r"[+-]?\d+[kKMG]?(,\d+)?", value):
                 return f"{name} {value!r} is no number"
+            if kind == "files" and any(map(named, re.split("[:,{}]", value))):
+                return f"{value!r} looks for a secret"
             given_pattern = given_pattern or name in ("-e", "--regexp")
             continue
         if word.startswith("--") or not set(word[1:]) <= set(rule.letters):
@@ -160,7 +166,8 @@ def _against_words(rule: Rule, plain: list[str], given_pattern: bool) -> str:
     for word in plain:
         if word != "-" and (complaint := _path(word)):
             return complaint
-        if rule.kind == "write" and protected(word):
+        # After a `cd` the names that follow do not show which folder they are in.
+        if (rule.kind == "write" or rule.words == "a path") and protected(word):
             return f"{word!r} can make programs run"
     return ""
 

@@ -19,8 +19,9 @@ read: only looks, inside the workspace. write: changes files of the workspace. p
 the project (its tests, its build, its hooks). out: can carry data away. unknown: anything.
 """
 
-Value = Literal["text", "number", "digits"]
-"""Of an option; digits: only joined to it, as in -U3. A long option has its value after `=`."""
+Value = Literal["text", "number", "digits", "files"]
+"""Of an option; digits: only joined to it, as in -U3; files: says which files are looked at. A long
+option has its value after `=`."""
 Words = Literal["none", "text", "path", "one path", "a path", "pattern", "find"]
 """What the words after the options are; one path: at most one; a path: exactly one;
 pattern: one text, then paths; find: its expression."""
@@ -54,10 +55,10 @@ _SEARCH: dict[str, Value] = {
     "-C": "number", "--max-count": "number", "--context": "number", "--color": "text",
 }  # fmt: skip
 _GREP: dict[str, Value] = {
-    **_SEARCH, "--include": "text", "--exclude": "text", "--exclude-dir": "text",
+    **_SEARCH, "--include": "files", "--exclude": "text", "--exclude-dir": "text",
 }  # fmt: skip
 _RG: dict[str, Value] = {
-    **_SEARCH, "-g": "text", "--glob": "text", "-t": "text", "--type": "text", "-T": "text",
+    **_SEARCH, "-g": "files", "--glob": "files", "-t": "text", "--type": "text", "-T": "text",
     "--max-depth": "number",
 }  # fmt: skip
 RULES: dict[str, Rule] = {
@@ -130,7 +131,7 @@ RULES: dict[str, Rule] = {
 _LOG: dict[str, Value] = {
     "-n": "number", "--max-count": "number", "--since": "text", "--until": "text",
     "--author": "text", "--grep": "text", "-S": "text", "-G": "text", "--format": "text",
-    "--pretty": "text", "-U": "digits", "--diff-filter": "text", "-L": "text",
+    "--pretty": "text", "-U": "digits", "--diff-filter": "text", "-L": "files",
 }  # fmt: skip
 _SHOWN = (
     "--stat", "--oneline", "--graph", "--all", "--decorate", "--name-only", "--name-status",
