@@ -49,8 +49,10 @@ def policy(
     spec = spawned.spec
     return Policy(
         rules(paths, Path(spec.cwd)),
-        agent=spawned.name,
-        above=(spec.profile, *spawned.above) if spawned.parent else (),
+        agent=spec.profile,
+        # A child's name is its parent's choice: it may tighten, and never allow by itself.
+        name="" if spawned.parent else spawned.name,
+        above=(spawned.name, *spawned.above) if spawned.parent else (),
         session=session,
         tier=sandbox.tier(wanted.tier),
         bare=bare(sandbox, spec, wanted),

@@ -23,6 +23,8 @@ class Policy(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
     agent: str = ""
     """Its profile's name, as rules name it."""
+    name: str = ""
+    """Its own name in the session, which rules may name too."""
     above: tuple[str, ...] = ()
     """The names of the agents that it was started by, whose rules hold for it too."""
     session: str = ""
@@ -44,7 +46,7 @@ class Policy(msgspec.Struct, frozen=True):
     def decide(self, mode: Mode, action: Action, resource: str, taint: Taint) -> Decision:
         """What is to happen with a call of that resource."""
         marks = taint | self.seen if self.watched else Taint()
-        subject = Subject(action, resource, self.agent, self.session)
+        subject = Subject(action, resource, self.agent, self.session, self.name)
         rule = binding(self.rules, subject, self.above)
         now = self.standing()
         held = self.tier == "full"

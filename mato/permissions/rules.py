@@ -53,7 +53,10 @@ class Subject(msgspec.Struct, frozen=True):
     action: Action
     resource: str
     agent: str = ""
+    """Its profile."""
     session: str = ""
+    name: str = ""
+    """The agent's own name in its session: a rule may be about the profile or about one agent."""
 
 
 def strongest(rules: Sequence[Rule], subject: Subject) -> Rule | None:
@@ -79,7 +82,9 @@ def binding(rules: Sequence[Rule], subject: Subject, above: Sequence[str] = ()) 
     What is denied or asked of one of them is so of it too; allowed is only what all may.
     """
     each = [
-        strongest(rules, subject if name == subject.agent else replace(subject, agent=name))
+        strongest(
+            rules, subject if name == subject.agent else replace(subject, agent=name, name="")
+        )
         for name in dict.fromkeys((subject.agent, *above))
     ]
     strict = [rule for rule in each if rule is not None and rule.effect != "allow"]
@@ -91,7 +96,7 @@ def binding(rules: Sequence[Rule], subject: Subject, above: Sequence[str] = ()) 
 def _is_for(rule: Rule, subject: Subject) -> bool:
     return (
         rule.action in ("*", subject.action)
-        and _like(rule.agent, subject.agent)
+        and any(_like(rule.agent, each) for each in (subject.agent, subject.name or subject.agent))
         and _like(rule.session, subject.session)
     )
 

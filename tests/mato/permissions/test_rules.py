@@ -66,6 +66,14 @@ def test_a_rule_is_for_its_agent_and_session():
     assert strongest([rule], Subject("read", "a", "reviewer", "s-2")) is None
 
 
+def test_a_rule_for_a_profile_is_for_its_agents_whatever_they_are_called():
+    profile, name = Rule("deny", agent="coder"), Rule("deny", agent="coder-2")
+    second = Subject("read", "a", "coder", "s-1", "coder-2")
+    assert strongest([profile], second) == profile
+    assert strongest([name], second) == name
+    assert strongest([name], Subject("read", "a", "coder", "s-1", "coder")) is None
+
+
 @given(st.text("ab*", max_size=12), st.text("ab", max_size=12))
 def test_a_star_stands_for_any_text(pattern: str, text: str):
     reachable: set[int] = {0}
