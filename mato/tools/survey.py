@@ -119,7 +119,7 @@ def _take(top: int, path: str, found: Survey) -> None:
     try:
         descriptor = open_beneath(top, path, os.O_RDONLY)
     except (OSError, ValueError) as error:
-        if not _missing(error):
+        if not (_missing(error) or _stands_in(top, path)):
             found.odd[_spelled(path)] = _why(error)
         return
     info = os.fstat(descriptor)
@@ -153,6 +153,18 @@ def _without_tracking(config: bytes) -> bytes:
 
 def _missing(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOTDIR)
+
+
+def _stands_in(top: int, path: str) -> bool:
+    """Whether it is what the sandbox holds a missing name with while a command runs.
+
+    Nothing can be read from it, and counted it would end a folder's trust for that time.
+    """
+    try:
+        mode = os.stat(path, dir_fd=top, follow_symlinks=False).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0
 
 
 def _why(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,16 @@ def test_links_out_pipes_and_giants_are_named_and_not_read(tmp_path: Path) -> No
     assert "leads out" in found.odd["AGENTS.md"]
     assert f"{LARGEST_BYTES >> 10} KiB" in found.odd[".mcp.json"]
     assert b"SECRET" not in b"".join(found.pins().values())
+
+
+def test_what_the_sandbox_holds_missing_names_with_ends_no_trust(tmp_path: Path) -> None:
+    os.mknod(tmp_path / "AGENTS.md", stat.S_IFSOCK)
+    (tmp_path / ".git").mkdir()
+    os.mknod(tmp_path / ".git/config", stat.S_IFSOCK)
+    os.mknod(tmp_path / ".vscode", stat.S_IFSOCK)
+    assert survey(tmp_path).pins() == {}
+    os.mknod(tmp_path / "CLAUDE.md", stat.S_IFSOCK | 0o600)
+    assert set(survey(tmp_path).odd) == {"CLAUDE.md"}
 
 
 def test_a_flood_of_files_is_refused_in_a_sentence(tmp_path: Path) -> None:
