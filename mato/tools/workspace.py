@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import stat
 from collections.abc import Iterator
 from itertools import islice
@@ -275,9 +276,14 @@ class Workspace:
         return opened
 
     def _same(self, path: str, opened: int, name: str = "") -> None:
-        """Refuse what a link makes of a path: it was permitted by its name."""
+        """Refuse what a link makes of a path: it was permitted by its name.
+
+        With `name`, of a file that is to be changed, also a harmless other place: rules and grants
+        are about folders.
+        """
         place = f"{true_path(self._folder, opened)}/{name}".strip("/")
-        if any(kind(place) and not kind(path) for kind in (protected, secret)):
+        moved = bool(name) and place != posixpath.normpath(self.relative(path))
+        if moved or any(kind(place) and not kind(path) for kind in (protected, secret)):
             raise PathRefused(f"{_shown(path)} is a way to {_shown(place)}; use that name")
 
     def _refuse(self, path: str, error: OSError | ValueError) -> NoReturn:

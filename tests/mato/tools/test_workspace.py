@@ -213,13 +213,14 @@ def test_reading_is_bounded(workspace: Workspace):
         ("plain", ".git/hooks", "plain/pre-commit", ".git/hooks/pre-commit"),
         ("docs", ".vscode", "docs/tasks.json", ".vscode/tasks.json"),
         ("notes.txt", ".env", "notes.txt", ".env"),
+        ("src", "other", "src/a.txt", "other/a.txt"),
         ("up", ".", "up/.env", ""),
     ],
 )
 def test_no_link_gives_a_file_another_name_than_was_permitted(
     top: Path, link: str, to: str, path: str, place: str
 ):
-    for folder in (".git/hooks", ".vscode"):
+    for folder in (".git/hooks", ".vscode", "other"):
         (top / folder).mkdir(parents=True, exist_ok=True)
     (top / ".env").write_text("KEY=x\n")
     (top / link).symlink_to(to)
