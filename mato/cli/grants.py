@@ -46,10 +46,12 @@ def listing(
         return 0
     for session, agent, grant in found:
         left = output.ago(now_us, grant["expires_us"])
-        output.say(f"{grant['grant']}  {session['name']}:{agent['name']}  {left} left")
+        left = "ends now" if left == "now" else f"{left} left"
+        output.say(f"{grant['grant']}  {session['name']}:{agent['name']}  {left}")
         for line in output.wrapped(f"{grant['action']}  {grant['words']}", output.width() - 4):
             output.say(f"  {line}")
-        output.say(f"  {grant['by']}, {output.ago(grant['at_us'], now_us)} ago")
+        given = output.ago(grant["at_us"], now_us)
+        output.say(f"  {grant['by']}, {'just now' if given == 'now' else f'{given} ago'}")
     return 0
 
 
