@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from mato.agents import factory, profile
 from mato.agents.base import Agent, Given, Sink, TakeUp
 from mato.agents.profile import Profile, Profiles
+from mato.config import hosts
 from mato.config.budget import Budget
 from mato.config.load import VARIABLES, load
 from mato.config.paths import Paths
@@ -36,6 +37,7 @@ from mato.sandbox.sandbox import Sandbox
 from mato.sandbox.tier import Tier
 from mato.tools.base import Tool
 from mato.tools.disk import on_disk
+from mato.tools.fetch import Fetch
 from mato.tools.registry import Registry
 from mato.tools.shell import Shell
 from mato.tools.spawn import Spawn, Spawner
@@ -296,8 +298,10 @@ class Launcher:
         """The tools of an agent and those of servers, its commands confined as the settings say."""
         hole = judging.hole(self.sandbox, spec, wanted)
         shell = Shell(self.sandbox, wanted.tier, spec.env_names, hole)
+        listed = hosts.parse(wanted.network, "[sandbox] network")
+        fetch = Fetch(self.sandbox, wanted.tier, listed)
         asks = judging.bare(self.sandbox, spec, wanted)
-        return Registry(spec.tools, shell, more, spawn=spawn, commands_ask=asks)
+        return Registry(spec.tools, shell, more, spawn=spawn, fetch=fetch, commands_ask=asks)
 
     async def policy(
         self,

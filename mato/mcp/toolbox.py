@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import site
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,6 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-import mato
-import mato_sessions
 from mato.config.paths import Paths
 from mato.mcp import pins, servers
 from mato.mcp.connection import Child, Connection
@@ -24,10 +21,10 @@ from mato.mcp.tools import McpTool, tools
 from mato.mcp.wire import Open
 from mato.models.keys import for_tools
 from mato.processes import MARKER, end_tree, identity
+from mato.sandbox.own import with_own
 from mato.sandbox.sandbox import Sandbox, Wanted
 from mato.tools.disk import on_disk
 from mato_sessions.errors import MatoError
-from mato_sessions.events.agent import Hole
 
 _log = logging.getLogger(__name__)
 _SDK = "mato.mcp.process"
@@ -129,10 +126,10 @@ class Toolbox:
         """Start the process of a connection, with what holds it around it."""
         env = place.env()
         given = for_tools(env, server.env)
-        hole = server.hole
-        own = Hole((*hole.read, *_own()), hole.write, hole.network, hole.env)
         mark = f"mcp-{uuid4().hex[:16]}"
         try:
+            tier = await on_disk(self._sandbox.tier, place.tier)
+            own = with_own(server.hole, tier)
             confinement = await on_disk(self._sandbox.confine, place.tier, server.env, own)
             start = await on_disk(
                 confinement.begin,
@@ -185,11 +182,3 @@ class Toolbox:
             folder=str(place.folder),
         )
         return Child(process, end), opening
-
-
-def _own() -> tuple[str, ...]:
-    """What the process itself is made of: its Python, and the packages."""
-    packages = (*mato.__path__, *mato_sessions.__path__)
-    places = {sys.prefix, sys.base_prefix, *site.getsitepackages(), *packages}
-    # What every command sees needs no hole.
-    return tuple(sorted(place for place in places if place != "/usr"))

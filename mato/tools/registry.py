@@ -12,6 +12,7 @@ import msgspec
 from mato.models.base import ToolSchema
 from mato.tools.base import Described, Tool, ToolError
 from mato.tools.edit import Edit
+from mato.tools.fetch import Fetch
 from mato.tools.listing import List
 from mato.tools.plan import Plan
 from mato.tools.read import Read
@@ -21,19 +22,23 @@ from mato.tools.spawn import Spawn
 from mato.tools.write import Write
 from mato_sessions.errors import UnknownName
 
-_ALL: tuple[Tool, ...] = (Read(), List(), Search(), Write(), Edit(), Shell(), Plan(), Spawn())
+_ALL: tuple[Tool, ...] = (
+    *(Read(), List(), Search(), Write(), Edit(), Shell(), Plan()),
+    *(Fetch(), Spawn()),
+)
 NAMES = tuple(tool.name for tool in _ALL)
 """Every tool's name, in the order in which models see them."""
-USUAL = tuple(name for name in NAMES if name != Spawn.name)
-"""Those of an agent of which nobody says which it has. Starting others has to be named."""
+USUAL = tuple(name for name in NAMES if name not in (Fetch.name, Spawn.name))
+"""Those of an agent of which nobody says which it has. Others have to be named: what leads out of
+the workspace is not for every model."""
 
 
 class Registry:
     """The tools called `names`, always in the order of `NAMES`, whatever the order of `names`.
 
     `shell` runs commands in place of one that runs them bare, `spawn` starts agents in place of one
-    that starts none. `more` are tools that only this agent has, offered after the others. With
-    `commands_ask` no mode lets a command run unasked.
+    that starts none, `fetch` reads the web as the settings say. `more` are tools that only this
+    agent has, offered after the others. With `commands_ask` no mode lets a command run unasked.
 
     Raises:
         UnknownName: no tool has one of the names.
@@ -46,6 +51,7 @@ class Registry:
         more: Iterable[Tool] = (),
         *,
         spawn: Tool | None = None,
+        fetch: Tool | None = None,
         commands_ask: bool = False,
     ) -> None:
         self.commands_ask = commands_ask
@@ -54,7 +60,7 @@ class Registry:
             near = get_close_matches(name, NAMES, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
             raise UnknownName(f"no tool is called {name!r}; {hint}")
-        bound = {Shell.name: shell, Spawn.name: spawn}
+        bound = {Shell.name: shell, Spawn.name: spawn, Fetch.name: fetch}
         self._tools = {
             tool.name: bound.get(tool.name) or tool for tool in _ALL if tool.name in wanted
         }

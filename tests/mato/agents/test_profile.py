@@ -38,7 +38,7 @@ def test_the_built_in_profiles_load_and_reader_only_reads() -> None:
     assert found["coder"].tools == USUAL
     assert "spawn" not in USUAL
     assert set(found["lead"].tools) == set(NAMES)
-    assert set(found["reader"].tools) == {"read", "list", "search", "plan"}
+    assert set(found["reader"].tools) == {"read", "list", "search", "plan", "fetch"}
     for each in found.values():
         assert each.description
         assert each.prompt

@@ -23,8 +23,8 @@ def test_the_order_of_schemas_is_fixed_and_the_bytes_are_the_same():
     one, other = Registry(["write", "read"]), Registry(["read", "write"])
     assert [schema.name for schema in one.schemas()] == ["read", "write"]
     assert msgspec.json.encode(one.schemas()) == msgspec.json.encode(other.schemas())
-    assert NAMES == ("read", "list", "search", "write", "edit", "shell", "plan", "spawn")
-    assert tuple(schema.name for schema in Registry().schemas()) == USUAL == NAMES[:-1]
+    assert NAMES == ("read", "list", "search", "write", "edit", "shell", "plan", "fetch", "spawn")
+    assert tuple(schema.name for schema in Registry().schemas()) == USUAL == NAMES[:-2]
     assert one.get("shell") is None
 
 
