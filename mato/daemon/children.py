@@ -17,7 +17,7 @@ from mato.agents.base import TakeUp
 from mato.config.budget import AgentCap
 from mato.daemon.branch import Branch
 from mato.daemon.budgets import Budgets
-from mato.daemon.heirloom import name_of, spec_of, with_pane
+from mato.daemon.heirloom import name_of, spec_of, standing_over, with_pane
 from mato.daemon.launch import Launcher
 from mato.daemon.roster import Roster
 from mato.daemon.waiting import RETURNED
@@ -195,7 +195,7 @@ class Children:
                     spec=spec,
                     parent=parent.id,
                     depth=parent.depth + 1,
-                    above=tuple(each.name for each in (parent, *ancestors(session.agents, parent))),
+                    above=standing_over((parent, *ancestors(session.agents, parent))),
                     call=errand.call,
                     task=task,
                     private=errand.seen.private,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -44,6 +44,11 @@ def spec_of(
     if not profile.model:  # it is the parent's choice, wherever that came from
         wished = replace(wished, model_source=parent.model_source)
     return narrowed(wished, spec, parent.mode)
+
+
+def standing_over(agents: Sequence[AgentSummary]) -> tuple[str, ...]:
+    """All names by which rules may know these agents: their own, and those of their profiles."""
+    return tuple(dict.fromkeys(name for each in agents for name in (each.name, each.profile)))
 
 
 def name_of(session: SessionSummary, errand: Errand, profile: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mato.client.connection import Client
+from mato.daemon.heirloom import standing_over
 from mato.protocol import methods as m
 from mato.testing.daemon import Daemon, running
 from mato_sessions.catalog import AgentSummary
@@ -216,6 +217,12 @@ async def test_a_child_has_nothing_that_its_parent_has_not(tmp_path: Path) -> No
     assert hand.spec.limits.model_calls == 20
     assert hand.spec.model == lead.spec.model
     assert hand.above == ("lead",)
+
+
+def test_rules_for_a_profile_hold_for_the_children_of_agents_that_have_it() -> None:
+    ann = AgentSummary(id="a-1", name="ann", kind="native", since_us=0, profile="reviewer")
+    lead = AgentSummary(id="a-2", name="lead", kind="native", since_us=0, profile="lead")
+    assert standing_over((ann, lead)) == ("ann", "reviewer", "lead")
 
 
 async def test_starting_an_agent_asks_like_a_change(tmp_path: Path) -> None:
