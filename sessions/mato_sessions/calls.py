@@ -11,6 +11,7 @@ from mato_sessions.events import (
     OutputStreamed,
     PermissionAnswered,
     PermissionAsked,
+    ToolDescribed,
     ToolFailed,
     ToolFinished,
     ToolProposed,
@@ -21,7 +22,15 @@ from mato_sessions.pieces import Piece
 from mato_sessions.shelf import Shelf, origin
 from mato_sessions.streams import Stream
 
-ToolBody = ToolProposed | ToolStarted | OutputStreamed | ToolFinished | ToolFailed | ToolUnknown
+ToolBody = (
+    ToolProposed
+    | ToolDescribed
+    | ToolStarted
+    | OutputStreamed
+    | ToolFinished
+    | ToolFailed
+    | ToolUnknown
+)
 OUTPUT_KEPT = 64 * 1024
 """Characters of a running tool's output that are kept, from its end."""
 
@@ -70,6 +79,9 @@ class Calls:
         match body:
             case ToolProposed():
                 _propose(entry, body)
+            case ToolDescribed(title=title, arguments=arguments):
+                entry.title = entry.title if title is None else title
+                entry.arguments = entry.arguments if arguments is None else arguments
             case ToolStarted():
                 stream = self._output(body.call, body.attempt, fresh=True)
                 _start(entry, event.mono_us, stream)

@@ -21,6 +21,8 @@ from mato_sessions.entries import (
     TurnEndEntry,
 )
 from mato_sessions.events import (
+    AgentConnected,
+    AgentDecided,
     AgentExited,
     AgentReconfigured,
     ArgumentsStreamed,
@@ -38,6 +40,7 @@ from mato_sessions.events import (
     ReasoningStreamed,
     SessionRenamed,
     TextStreamed,
+    ToolDescribed,
     ToolFailed,
     ToolFinished,
     ToolProposed,
@@ -49,6 +52,7 @@ from mato_sessions.events import (
     TurnReturned,
     TurnUndone,
     Unknown,
+    UnknownSaid,
 )
 from mato_sessions.events.model import INTERRUPTED
 from mato_sessions.pieces import Piece
@@ -158,6 +162,7 @@ class Transcript:
                 self._failed(event, body)
             case (
                 ToolProposed()
+                | ToolDescribed()
                 | ToolStarted()
                 | OutputStreamed()
                 | ToolFinished()
@@ -188,6 +193,14 @@ class Transcript:
                 self._notice(event, "warning", f"{path} has been changed by {by} too")
             case AgentReconfigured() as body:
                 self._notice(event, "info", _reconfigured(body))
+            case AgentConnected(how="fresh") as body:
+                self._notice(event, "warning", _fresh(body))
+            case AgentDecided() as body:
+                why = "it had been told no" if body.against else "it did not ask"
+                self._notice(event, "warning", f"{body.title}: done by the agent itself; {why}")
+            case UnknownSaid(what=what):
+                text = f"the agent said something that this Mato does not know: {what}"
+                self._notice(event, "info", text)
             case AgentExited(reason=reason):
                 self._close_all()
                 self._notice(event, "info", f"the agent has ended: {reason}")
@@ -278,6 +291,14 @@ class Transcript:
 
 def _text(body: TurnQueued | TurnPrompted) -> str:
     return "\n".join(block.text for block in body.blocks)
+
+
+def _fresh(body: AgentConnected) -> str:
+    why = f" ({body.why})" if body.why else ""
+    return (
+        f"it could not take up its session {body.lost}{why}: it starts fresh and knows nothing of "
+        "what was said above"
+    )
 
 
 def _reconfigured(body: AgentReconfigured) -> str:

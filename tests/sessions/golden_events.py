@@ -7,7 +7,10 @@ from pathlib import Path
 
 from mato_sessions import codec
 from mato_sessions.events import (
+    AgentConnected,
+    AgentDecided,
     AgentExited,
+    AgentOffered,
     AgentReconfigured,
     AgentSpawned,
     AgentStateChanged,
@@ -15,6 +18,7 @@ from mato_sessions.events import (
     BlobRef,
     Body,
     Event,
+    EvidenceKept,
     FileCheckpointed,
     FileContested,
     ModelAnswered,
@@ -32,6 +36,7 @@ from mato_sessions.events import (
     SessionOpened,
     SessionRenamed,
     TextStreamed,
+    ToolDescribed,
     ToolFailed,
     ToolFinished,
     ToolProposed,
@@ -42,9 +47,11 @@ from mato_sessions.events import (
     TurnQueued,
     TurnReturned,
     TurnUndone,
+    UnknownSaid,
     UsageReported,
 )
 from mato_sessions.events.agent import Hole, LaunchSpec, Limits
+from mato_sessions.events.foreign import Choice, Option, SlashCommand
 from mato_sessions.events.model import Call
 from mato_sessions.events.permission import Pattern
 from mato_sessions.events.session import PaneNode, SplitNode, WindowNode
@@ -92,6 +99,23 @@ BODIES: tuple[Body, ...] = (
     AgentSpawned(name="two", agent_kind="acp", spec=_FOREIGN),
     AgentStateChanged(state="blocked", evidence="asks: shell"),
     AgentReconfigured(mode="full"),
+    AgentConnected(
+        foreign="s-2",
+        how="fresh",
+        name="other",
+        release="1.2",
+        can=("load",),
+        lost="s-1",
+        why="gone",
+    ),
+    AgentOffered(
+        options=(Option("m", "Model", "model", "x", (Choice("x", "X", "fast"),)),),
+        commands=(SlashCommand("init", _TEXT, "file"),),
+    ),
+    AgentDecided(call="c-1", title=_TEXT, against=True),
+    UnknownSaid(what="brand_new", raw='{"a": 1}'),
+    EvidenceKept(lines=_BLOB, count=3, left_out_bytes=9),
+    ToolDescribed(call="c-1", title="$ ls", arguments=_ARGUMENTS),
     TurnQueued(blocks=(TextBlock("later"),)),
     TurnReturned(reason="stopped"),
     TurnPrompted(blocks=(TextBlock(_TEXT), TextBlock(""))),

@@ -11,6 +11,14 @@ from mato_sessions.events.agent import (
     AgentStateChanged,
 )
 from mato_sessions.events.base import BlobRef, Body, Purged, Unknown
+from mato_sessions.events.foreign import (
+    AgentConnected,
+    AgentDecided,
+    AgentOffered,
+    EvidenceKept,
+    ToolDescribed,
+    UnknownSaid,
+)
 from mato_sessions.events.model import ModelAnswered, ModelAsked, ModelFailed
 from mato_sessions.events.permission import (
     PermissionAnswered,
@@ -55,6 +63,11 @@ KINDS: dict[str, type[Body]] = {
         AgentSpawned,
         AgentStateChanged,
         AgentReconfigured,
+        AgentConnected,
+        AgentOffered,
+        AgentDecided,
+        UnknownSaid,
+        EvidenceKept,
         AgentExited,
         TurnQueued,
         TurnReturned,
@@ -68,6 +81,7 @@ KINDS: dict[str, type[Body]] = {
         TextStreamed,
         ArgumentsStreamed,
         ToolProposed,
+        ToolDescribed,
         ToolStarted,
         OutputStreamed,
         ToolFinished,
@@ -130,7 +144,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 __all__ = [
     "KINDS",
     "STREAMED",
+    "AgentConnected",
+    "AgentDecided",
     "AgentExited",
+    "AgentOffered",
     "AgentReconfigured",
     "AgentSpawned",
     "AgentStateChanged",
@@ -139,6 +156,7 @@ __all__ = [
     "Body",
     "Draft",
     "Event",
+    "EvidenceKept",
     "FileCheckpointed",
     "ModelAnswered",
     "ModelAsked",
@@ -156,6 +174,7 @@ __all__ = [
     "SessionOpened",
     "SessionRenamed",
     "TextStreamed",
+    "ToolDescribed",
     "ToolFailed",
     "ToolFinished",
     "ToolProposed",
@@ -167,5 +186,6 @@ __all__ = [
     "TurnReturned",
     "TurnUndone",
     "Unknown",
+    "UnknownSaid",
     "UsageReported",
 ]
