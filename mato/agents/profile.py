@@ -227,7 +227,11 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
             "your own profiles if you want that"
         )
     hole.check(found.sandbox, where)
-    variables = (*_SURROUNDINGS, *VARIABLES, *found.env, *found.sandbox.env)
+    if found.kind != "native" and origin not in ("built-in", "user"):
+        raise ConfigError(
+            f"{where}: a profile that comes with a folder starts no program; copy it to your own "
+            "profiles if you want that"
+        )
     return Profile(
         name=name,
         kind=found.kind,
@@ -240,12 +244,18 @@ def parse(name: str, text: str, where: str, origin: str) -> Profile:
         tools=found.tools,
         mode=found.mode,
         limits=found.limits,
-        variables=tuple(dict.fromkeys(variables)),
+        variables=_variables(found),
         hole=found.sandbox,
         mcp=found.mcp if found.mcp is not None or found.tools == USUAL else (),
         prompt=body,
         origin=origin,
     )
+
+
+def _variables(head: _Head) -> tuple[str, ...]:
+    # A program of its own gets the keys that its profile names, and nobody else's.
+    keys = VARIABLES if head.kind == "native" else ()
+    return tuple(dict.fromkeys((*_SURROUNDINGS, *keys, *head.env, *head.sandbox.env)))
 
 
 def _command(head: _Head, where: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import typer
 
 from mato.cli import (
     agent_commands,
+    agents,
     audit,
     auth,
     daemon_commands,
@@ -44,10 +45,11 @@ app = typer.Typer(
 )
 app.add_typer(daemon_commands.app, name="daemon")
 app.add_typer(policy.app, name="policy")
+app.add_typer(agents.app, name="agents")
 app.add_typer(grants.app, name="grants")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(auth.app, name="auth")
-GROUPS = ("auth", "daemon", "grants", "mcp", "policy")
+GROUPS = ("agents", "auth", "daemon", "grants", "mcp", "policy")
 """Commands with commands of their own."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -301,7 +303,6 @@ for _command in (
     agent_commands.rename,
     agent_commands.stop,
     agent_commands.kill,
-    machine_commands.agents,
     machine_commands.doctor,
     machine_commands.model,
     machine_commands.trust,

@@ -1,4 +1,4 @@
-"""What concerns this machine and its folders, by typer: profiles, doctor, the model, trust."""
+"""What concerns this machine and its folders, by typer: doctor, the model, trust."""
 
 from __future__ import annotations
 
@@ -9,13 +9,6 @@ import typer
 from mato_sessions.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-
-def agents(as_json: Json = False) -> int:
-    """List the agent profiles that can be started here."""
-    from mato.cli import profiles
-
-    return profiles.show(as_json)
 
 
 def doctor(

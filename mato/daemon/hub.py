@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from mato import __version__
 from mato.daemon import layout, names
 from mato.daemon.carrying import together
@@ -188,7 +190,15 @@ class Hub:
 
     async def profiles(self, cwd: str) -> ProfilesResult:
         """The agent profiles that can be started in a folder."""
-        return await on_disk(lambda: self._launcher.profiles(_folder(cwd) if cwd else None))
+        found = await on_disk(lambda: self._launcher.profiles(_folder(cwd) if cwd else None))
+        said = {
+            agent.profile: agent.program
+            for session in self._roster.catalog.sessions()
+            for agent in session.agents
+            if agent.program
+        }
+        known = (replace(each, program=said.get(each.name, "")) for each in found.profiles)
+        return replace(found, profiles=tuple(known))
 
     def _name(self, request: NewSession, cwd: Path) -> str:
         taken = self._roster.session_names()

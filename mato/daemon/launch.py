@@ -15,13 +15,14 @@ from mato.agents.base import Agent, Given, Sink, TakeUp
 from mato.agents.profile import Profile, Profiles
 from mato.config import hosts
 from mato.config.budget import Budget
-from mato.config.load import VARIABLES, load
+from mato.config.load import load
 from mato.config.paths import Paths
 from mato.config.settings import Sandboxing, Settings
 from mato.config.trust import Trust
 from mato.daemon import judging
 from mato.daemon.histories import history as _history
 from mato.daemon.keys import KeptKeys, secret_values
+from mato.daemon.listing import listed
 from mato.daemon.log import logger
 from mato.mcp.toolbox import Place, Toolbox
 from mato.models.base import ModelChoice
@@ -31,8 +32,7 @@ from mato.models.sources import Sources
 from mato.permissions.desk import Policy
 from mato.permissions.grants import Standing
 from mato.processes import ChildRecords
-from mato.protocol.methods import AgentWish, ProfilesResult, ProfileSummary
-from mato.sandbox.hole import tell
+from mato.protocol.methods import AgentWish, ProfilesResult
 from mato.sandbox.sandbox import Sandbox
 from mato.sandbox.tier import Tier
 from mato.tools.base import Tool
@@ -177,22 +177,7 @@ class Launcher:
         """The profiles of a folder, or those that are everywhere. Reads files."""
         files = None if cwd is None else self._trusted(cwd)[1]
         found = profile.load(self._paths.profiles, files)
-        named = load(self._paths).tools.env
-        sound = tuple(
-            ProfileSummary(
-                name=each.name,
-                kind=each.kind,
-                description=each.description,
-                model=each.model,
-                mode=each.mode or "",
-                tools=each.tools,
-                origin=each.origin,
-                env=tuple(dict.fromkeys((*each.variables, *named, *VARIABLES))),
-                opens=tuple(tell(each.hole)),
-            )
-            for each in found.sound.values()
-        )
-        return ProfilesResult(sound, tuple(found.broken.values()))
+        return listed(found, load(self._paths).tools.env)
 
     def _trusted(self, cwd: Path) -> tuple[bool, Mapping[str, bytes]]:
         """Whether a folder is trusted as it is now, and what of it may instruct. Reads files."""
@@ -280,7 +265,12 @@ class Launcher:
                 take_up=take_up,
             )
             agent = factory.build(
-                spawned.agent_kind, spec, given, self.models, _instructions(files)
+                spawned.agent_kind,
+                spec,
+                given,
+                self.models,
+                _instructions(files),
+                lambda: self.sandbox.confine(settings.sandbox.tier, spec.env_names, spec.hole),
             )
         except BaseException:
             workspace.close()

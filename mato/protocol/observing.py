@@ -101,6 +101,15 @@ class ProfileSummary(msgspec.Struct, frozen=True):
     """Variables that a client should hand over where it has them."""
     opens: tuple[str, ...] = ()
     """What it opens in the sandbox, in words; a client tells it before it starts such an agent."""
+    command: tuple[str, ...] = ()
+    """Of a program with an agent of its own."""
+    install: str = ""
+    """How one gets that program."""
+    tried: str = ""
+    """Its release that the profile was tried with."""
+    flags: tuple[str, ...] = ()
+    program: str = ""
+    """Name and release, as it said when it was started last in a session that is still listed."""
 
 
 class ProfilesResult(msgspec.Struct, frozen=True):

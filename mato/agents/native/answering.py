@@ -9,7 +9,7 @@ import msgspec
 
 from mato.agents.native.silence import Silence
 from mato.agents.native.steps import ModelBroke, ModelDone
-from mato.agents.native.streams import Stream, Streams
+from mato.agents.streams import Stream, Streams
 from mato.models.base import (
     ArgumentsChunk,
     Chunk,

@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from mato.agents.around import Around
 from mato.agents.native import tooling
 from mato.agents.native.answering import Answering
 from mato.agents.native.silence import BEHIND_S
@@ -34,7 +35,7 @@ from mato.agents.native.steps import (
     Wake,
     WorkGone,
 )
-from mato.agents.native.streams import Streams
+from mato.agents.streams import Streams
 from mato.models.base import Message, ModelRequest
 from mato.models.keys import for_tools, keys, secrets
 from mato.models.sources import Models
@@ -226,7 +227,7 @@ class Effects:
 
     async def _run_tool(self, command: RunTool, turn: str) -> None:
         around = self._around
-        given = tooling.Around(
+        given = Around(
             command.call,
             command.attempt,
             turn,

@@ -34,8 +34,8 @@ from mato.agents.native.steps import (
     SuspendCame,
     UndoneCame,
 )
-from mato.agents.native.streams import Streams
 from mato.agents.native.waiters import ENDED, Waiters, check_answer
+from mato.agents.streams import Streams
 from mato.models.base import Message, ModelChoice
 from mato.models.sources import Models
 from mato.permissions.desk import Policy

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mato.agents.native.streams import FLUSH_S, ROOM, STRETCH, Streams
+from mato.agents.streams import FLUSH_S, ROOM, STRETCH, Streams
 from mato.testing.sink import MemorySink
 from mato_sessions.clock import ManualClock
 from mato_sessions.events import Event
