@@ -99,8 +99,15 @@ class Child:
                 os.close(handle)
         forget = child_started(process.pid, purpose, marker)
         unstarted()
-        reader, errors = await _reading(our_out), await _reading(our_err)
-        return cls(process, reader, await _writing(our_in), errors, marker, forget, confinement)
+        try:
+            reader, errors = await _reading(our_out), await _reading(our_err)
+            writer = await _writing(our_in)
+        except BaseException:
+            # Cut off between its start and its first word: nobody else would end it.
+            kill_tree(process.pid, marker, limit_s=0.5)
+            forget()
+            raise
+        return cls(process, reader, writer, errors, marker, forget, confinement)
 
     async def drain_errors(self, take: Callable[[str], None]) -> None:
         """Read its stderr until nobody holds it any more."""
