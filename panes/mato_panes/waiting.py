@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from mato_sessions.catalog import PendingCall, SessionSummary
 from mato_sessions.events.permission import Action
 
-GRAVITY: dict[Action, int] = {"execute": 0, "write": 1, "read": 2, "note": 3}
+GRAVITY: dict[Action, int] = {
+    "execute": 0,
+    "reach": 0,
+    "write": 1,
+    "spawn": 2,
+    "read": 3,
+    "note": 4,
+}
 """What cannot be undone comes first, as in `mato inbox`."""
 
 
@@ -64,6 +71,8 @@ def normal(action: Action, resource: str) -> str:
         if re.search(r"[\"'\\`$\n\r#<]", resource):
             return resource  # there, blanks may mean something
         return re.sub(r"[ \t]+", " ", resource).strip(" \t")
+    if action in ("reach", "spawn"):
+        return resource  # an address, or a task: no path
     return posixpath.normpath(resource) if resource else ""
 
 

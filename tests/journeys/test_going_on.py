@@ -70,8 +70,7 @@ def test_a_command_that_the_crash_cut_off_is_decided_in_the_pane(machine: Machin
     screen = terminal.wait("[f] it is done   [a] run again   [d] give up")
     assert "sleep 97531" in screen
     terminal.keys("Tab")
-    terminal.keys("f")
-    terminal.wait("That is settled.")
+    terminal.insist("f", "That is settled.")
     assert reasons(machine, session) == ["end_turn"]
     assert runs(machine) == 1
 
