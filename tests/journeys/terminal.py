@@ -129,7 +129,7 @@ class Terminal:
         finally:
             os.close(handle)
 
-    def insist(self, key: str, wanted: str) -> str:
+    def insist(self, key: str, wanted: str | Callable[[str], bool]) -> str:
         """Type a key until its effect is there: one that comes too soon after a question is void.
 
         Each further one is typed only after a second without effect.
