@@ -21,6 +21,7 @@ from benchmarks import (
     listing,
     million,
     painting,
+    redacting,
     streaming,
 )
 from benchmarks.report import Outcome, Result, table, to_json
@@ -42,6 +43,7 @@ BENCHMARKS = (
     Benchmark("commit", "The journal against plain SQLite", committing.measure),
     Benchmark("stream", "Sixteen panes streaming", streaming.measure),
     Benchmark("sandbox", "A sandboxed command against a bare one", confining.measure),
+    Benchmark("secrets", "Texts that are searched for secrets", redacting.measure),
     Benchmark("idle", "Eight agents attached and idle", idling.measure),
     Benchmark("million", "A million events after kill -9", million.measure, by_name=True),
 )

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 WIDTH = 80
-Unit = Literal["ms", "%", "/s", "", "kB/s", "MB"]
+Unit = Literal["ms", "µs", "%", "/s", "", "kB/s", "MB"]
 
 
 class Yardstick(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from mato_sessions import secret_rules
 from mato_sessions.events.base import Body
 from mato_sessions.events.model import ModelAnswered
 from mato_sessions.events.tool import ToolProposed
+from mato_sessions.secret_places import may_hold
 from mato_sessions.walk import map_strings
 
 REPLACEMENT = "[redacted]"
@@ -32,6 +33,10 @@ class Redactor:
 
     def __init__(self, *, rules: bool = False) -> None:
         self._forms: tuple[str, ...] = ()
+        self.longest = 0
+        """Characters of the longest form."""
+        self.beginnings: frozenset[str] = frozenset()
+        """The first letter of each form, and its first two."""
         self._learning = threading.Lock()
         self.rules = rules
 
@@ -48,12 +53,15 @@ class Redactor:
         if len(value) < SHORTEST or value in REPLACEMENT:
             return
         with self._learning:  # keys are read in threads
-            self._forms = tuple(sorted(_spellings(value).union(self._forms)))
+            forms = _spellings(value).union(self._forms)
+            self.longest = max(map(len, forms))
+            self.beginnings = frozenset(form[:n] for form in forms for n in (1, 2))
+            self._forms = tuple(sorted(forms))
 
     def text(self, text: str) -> str:
         """`text` without secrets; the same object when there were none."""
         text = self.without_held(text)
-        if not self.rules or not secret_rules.may_hold(text):
+        if not self.rules or may_hold(text) is None:
             return text
         out: list[str] = []
         at = 0
@@ -179,13 +187,14 @@ class StreamRedactor:
 
     def _cut(self, text: str) -> int:
         """Where the longest end of `text` starts that a held value begins with."""
-        cut = len(text)
-        for form in self._redactor.forms:
-            for start in range(max(0, len(text) - len(form) + 1), cut):
-                if form.startswith(text[start:]):
-                    cut = start
-                    break
-        return cut
+        forms = self._redactor.forms
+        begin = self._redactor.beginnings
+        for start in range(max(0, len(text) - self._redactor.longest + 1), len(text)):
+            if text[start : start + 2] in begin:
+                tail = text[start:]
+                if any(form.startswith(tail) for form in forms if len(form) > len(tail)):
+                    return start
+        return len(text)
 
     def _release(self, text: str, cut: int) -> str:
         out: list[str] = []

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from mato_sessions.secret_places import Places, any_of, small
 from mato_sessions.secret_prefixes import PREFIXES
 
 LONGEST = 4096
@@ -97,7 +98,9 @@ _LITERALS = tuple(
 )
 """What every match begins with, in small letters: nowhere else is a rule tried."""
 
-_PARTS = frozenset(literal[:n] for literal in _LITERALS for n in range(1, len(literal)))
+_PLACES = Places(word for word in _LITERALS if word not in ("://", "-----begin"))
+_any = any_of(_LITERALS)
+_PARTS = frozenset(literal[:n].encode() for literal in _LITERALS for n in range(1, len(literal)))
 _LONGEST_PART = max(map(len, _PARTS))
 _RULE = re.compile(
     f"(?P<r0>{PRIVATE_KEY})" + "".join(f"|(?P<r{n}>{rule})" for n, (_, rule) in enumerate(RULES, 1))
@@ -107,66 +110,32 @@ _SPACED = re.compile(
     rf"(?:(?i:{_NAME}|bearer)\S{{0,26}}[ \t]{{0,4}}\S{{0,4}}[ \t]{{0,4}}\S*"
     r"|-----BEGIN[A-Z0-9 ]{0,60}-{0,5})\Z"
 )
+_may_be_spaced = any_of((*_NAMES_OF, "bearer", "-----begin"))
+_SPACE = 64
+"""Between the start of `_SPACED` and the last word are fewer characters."""
+_HEADER = 80
+"""The opening line of a private key is shorter."""
 _CLOSING = re.compile(r"(?:-----END[A-Z0-9 ]{0,50}-{0,4})?\Z")
 _CLOSED = re.compile(r"-----END[A-Z0-9 ]{0,50}-----\Z")
 _VALUE = re.compile(r"[A-Za-z0-9+/_.~-]{16,512}={0,2}\Z")
 _DIGIT = re.compile("[0-9]")
-_WITHOUT_DIGIT = ("-----BEGIN", "AKIA", "ASIA", "ABIA", "ACCA", "hooks.slack")
 _PLAIN = frozenset({"private key", "password in url", "aws key", "slack webhook"})
 """Kinds that may have no digit; of the others none is taken for a secret without one."""
-_LEAST = 9
-"""A URL with a password of three letters has no fewer."""
-_SHORTEST = 15
 _BITS = 3.2
 """Entropy per character from which an assigned value is taken for a secret."""
 
 
-def may_hold(text: str) -> bool:
-    """Whether any rule can match in `text`; fast."""
-    # All but these is one word, and ordinary words are shorter: most texts are done with here.
-    if len(text) < _LEAST:
-        return False
-    if "://" in text and "@" in text:
-        return True
-    if any(mark in text for mark in _WITHOUT_DIGIT):
-        return True
-    # All else is one word, or ends in one, and ordinary words are shorter or have no digit.
-    long = [word for word in text.split() if len(word) >= _SHORTEST]
-    return bool(long) and _DIGIT.search(" ".join(long)) is not None
-
-
-def _places(text: str, start: int) -> Iterator[int] | None:
-    """Where rules can match, ascending; None: anywhere."""
-    small = text.lower()
-    if len(small) != len(text):  # a capital I with a dot becomes two characters
-        return None
-    found: set[int] = set()
-    for literal in _LITERALS:
-        # What begins after its literal has it as context, maybe from before `start`.
-        skipped = len(literal) if literal == "://" else 0
-        at = small.find(literal, max(0, start - skipped))
-        while at >= 0:
-            found.add(at + skipped)
-            at = small.find(literal, at + 1)
-    return iter(sorted(found))
-
-
-def _found(text: str, start: int) -> Iterator[re.Match[str]]:
-    if not may_hold(text):
-        return
-    places = _places(text, start)
-    if places is None:
-        yield from _RULE.finditer(text, start)
-        return
-    for at in places:
-        if at >= start and (match := _RULE.match(text, at)):
-            start = match.end()
-            yield match
-
-
 def matches(text: str, start: int = 0) -> Iterator[tuple[int, int, str]]:
     """Start, end and kind of each secret from `start` on, ascending; what is before is context."""
-    for match in _found(text, start):
+    places = _PLACES.find(text, start)
+    return among(text, places, start) if places else iter(())
+
+
+def among(text: str, places: Iterable[int], start: int) -> Iterator[tuple[int, int, str]]:
+    """Of `matches` those that begin at one of `places`, which ascend."""
+    for at in places:
+        if at < start or not (match := _RULE.match(text, at)):
+            continue
         kind = _NAMES[int((match.lastgroup or "r0")[1:])]
         begin, end = match.span()
         if kind not in _PLAIN and not _DIGIT.search(text, begin, end):
@@ -176,6 +145,7 @@ def matches(text: str, start: int = 0) -> Iterator[tuple[int, int, str]]:
             if value is None or _entropy(value.group()) < _BITS:
                 continue
             begin += value.start()
+        start = end
         yield begin, end, kind
 
 
@@ -190,15 +160,17 @@ def undecided(text: str, start: int) -> int:
     word = len(text)
     while word > start and not text[word - 1].isspace():
         word -= 1
-    small = text[word:].lower()
-    found = [at for literal in _LITERALS if (at := small.find(literal)) >= 0]
-    cut = word + min(found) if found else len(text)
-    for size in range(min(_LONGEST_PART, len(text) - start), 0, -1):
-        if text[-size:].lower() in _PARTS:
-            cut = min(cut, len(text) - size)
+    first = _any(small(text[word:]))
+    cut = word + first.start() if first else len(text)
+    tail = small(text[start:][-_LONGEST_PART:])
+    for at in range(len(tail)):
+        if tail[at:] in _PARTS:
+            cut = min(cut, len(text) - len(tail) + at)
             break
-    spaced = _SPACED.search(text, start)
-    return min(cut, spaced.start()) if spaced else cut
+    spaced = max(start, min(word, len(text) - _HEADER) - _SPACE)
+    if _may_be_spaced(small(text[spaced:])) and (found := _SPACED.search(text, spaced)):
+        return min(cut, found.start())
+    return cut
 
 
 def _entropy(value: str) -> float:

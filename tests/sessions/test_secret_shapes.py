@@ -70,7 +70,7 @@ LETTERS = {
 SHAPES = [*MARKED.split(), *NAMED.split()]
 
 
-def _made(shape: str, chance: random.Random) -> tuple[str, list[str]]:
+def made(shape: str, chance: random.Random) -> tuple[str, list[str]]:
     """A secret of this shape in its surroundings, and the made-up parts of it."""
     parts: list[str] = []
 
@@ -85,7 +85,7 @@ def _leaks(redactor: Redactor, seed: int) -> list[str]:
     chance = random.Random(seed)
     leaked: list[str] = []
     for shape in SHAPES:
-        text, parts = _made(shape, chance)
+        text, parts = made(shape, chance)
         longest = max(parts, key=len)
         if longest in redactor.text(f"the line {text} of a log\n"):
             leaked.append(shape)
@@ -107,7 +107,7 @@ def test_a_shape_is_taken_out_the_same_wherever_it_is_cut() -> None:
     chance = random.Random(7)
     redactor = Redactor(rules=True)
     for shape in SHAPES:
-        text = f"x {_made(shape, chance)[0]} y\n"
+        text = f"x {made(shape, chance)[0]} y\n"
         whole = redactor.text(text)
         for cut in range(len(text) + 1):
             stream = redactor.stream()
