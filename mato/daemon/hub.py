@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -72,7 +72,7 @@ class Hub:
         agents: dict[str, AgentSpawned] = {}
         for wish, (kind, spec) in zip(request.agents, specs, strict=True):
             taken = [other.name for other in agents.values()]
-            agents[self._ids.agent()] = _spawned(wish, kind, spec, taken)
+            agents[self._ids.agent()] = self._spawned(wish, kind, spec, taken)
         arranged = SessionArranged(windows=layout.tiled(list(agents), self._ids))
         async with self._supervisor.naming:
             name = self._name(request, cwd)
@@ -106,7 +106,8 @@ class Hub:
         async with self._supervisor.naming:
             if sum(other.state != "stopped" for other in session.agents) >= MOST_AGENTS:
                 raise UsageError(f"session {session.name!r} has {MOST_AGENTS} agents; that is all")
-            body = _spawned(wish, kind, spec, [other.name for other in session.agents])
+            others = [other.name for other in session.agents]
+            body = self._spawned(wish, kind, spec, others)
             await self._supervisor.record(Draft(session=session.id, agent=agent, body=body))
         await self._supervisor.branch(session.id, agent).ensure()
         return AgentRef(agent, body.name, body.agent_kind)
@@ -123,7 +124,7 @@ class Hub:
         """Give a session another name."""
         async with self._supervisor.naming:
             session = self._roster.session(query)
-            name = names.check("session", wanted, self._roster.session_names() - {session.name})
+            name = self._checked("session", wanted, self._roster.session_names() - {session.name})
             body = SessionRenamed(name=name)
             await self._supervisor.record(Draft(session=session.id, body=body))
 
@@ -203,10 +204,25 @@ class Hub:
     def _name(self, request: NewSession, cwd: Path) -> str:
         taken = self._roster.session_names()
         if request.name:
-            return names.check("session", request.name, taken)
+            return self._checked("session", request.name, taken)
         # Cleaned first: a slug of a secret is a secret, and no redactor would know it.
         ids = {session.id for session in self._roster.catalog.sessions()}
         return name_from_task(self._launcher.clean(request.task) or cwd.name, taken | ids)
+
+    def _spawned(
+        self, wish: AgentWish, kind: AgentKind, spec: LaunchSpec, taken: Sequence[str]
+    ) -> AgentSpawned:
+        if wish.name:
+            name = self._checked("agent", wish.name, taken)
+        else:
+            name = names.number(names.check("agent", spec.profile), taken)
+        return AgentSpawned(name=name, agent_kind=kind, spec=spec)
+
+    def _checked(self, what: str, name: str, taken: Iterable[str]) -> str:
+        if self._launcher.clean(name) != name:
+            # Redacted it could not be typed, and as it is it would be shown everywhere.
+            raise UsageError(f"the name of the {what} holds a secret; give one without")
+        return names.check(what, name, taken)
 
 
 def _folder(path: str) -> Path:
@@ -230,13 +246,3 @@ def _some(wishes: Sequence[AgentWish]) -> Sequence[AgentWish]:
     if not 1 <= len(wishes) <= MOST_AGENTS:
         raise UsageError(f"a session begins with 1 to {MOST_AGENTS} agents, not {len(wishes)}")
     return wishes
-
-
-def _spawned(
-    wish: AgentWish, kind: AgentKind, spec: LaunchSpec, taken: Sequence[str]
-) -> AgentSpawned:
-    if wish.name:
-        name = names.check("agent", wish.name, taken)
-    else:
-        name = names.number(names.check("agent", spec.profile), taken)
-    return AgentSpawned(name=name, agent_kind=kind, spec=spec)

@@ -11,6 +11,7 @@ import pytest
 from mato.protocol import methods as m
 from mato.secrets.store import KeyStore
 from mato.testing.daemon import Daemon, running
+from mato_sessions.errors import UsageError
 
 KEY = "kept-Key+for/this-test-0123456789"
 CODED = base64.b64encode(b"-" + KEY.encode()).decode()
@@ -47,6 +48,14 @@ async def test_a_key_that_is_added_is_held_back_at_once(daemon: Daemon, tmp_path
         await client.request(m.Wait(session="one", until="ended", timeout_s=20))
         lines = (await client.request(m.Events(session="one"))).lines
         assert any("I have seen [redacted] and [redacted] and " in str(line) for line in lines)
+        for name in (KEY, "n gh" + "p_" + "a1" * 18):
+            for naming in (
+                m.NewSession(cwd=str(tmp_path), name=name),
+                m.RenameSession(session="one", name=name),
+                m.Spawn(session="one", agent=m.AgentWish(name=name)),
+            ):
+                with pytest.raises(UsageError, match="holds a secret"):
+                    await client.request(naming)
         # An error says what was asked for: it must not say this.
         with pytest.raises(Exception, match="redacted") as said:
             await client.request(m.Looked(session=KEY, agent="coder"))
