@@ -118,6 +118,10 @@ class Agent(Protocol):
         """Let it go on where it is paused; False where it was not."""
         ...
 
+    async def halt(self, why: str) -> None:
+        """Pause it before it asks its model again; what runs comes to its end first."""
+        ...
+
     async def reconfigure(self, choice: ModelChoice | None, mode: Mode | None) -> None:
         """Another model from the next turn on, another mode from the next call on."""
         ...

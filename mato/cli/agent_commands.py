@@ -13,11 +13,19 @@ def resume(
     target: Annotated[
         str, typer.Argument(metavar="[S[:AGENT]]", help="Without one: all that are paused.")
     ] = "",
+    budget: Annotated[
+        str,
+        typer.Option(
+            "--budget",
+            metavar="B",
+            help="What they may use in all from now on, as in `mato new`: calls=80,cost=2.",
+        ),
+    ] = "",
 ) -> int:
     """Let paused agents go on, with this terminal's keys."""
     from mato.cli import recovering
 
-    return recovering.resume(target)
+    return recovering.resume(target, budget)
 
 
 def rename(

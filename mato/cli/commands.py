@@ -76,6 +76,14 @@ Unconfined = Annotated[
     bool,
     typer.Option("--unconfined", help="Let commands run by the mode where there is no sandbox."),
 ]
+Budget = Annotated[
+    str,
+    typer.Option(
+        "--budget",
+        metavar="B",
+        help="What each agent may use: cost=0.5,tokens=20000,wall=10m,calls=50,depth=1 or some.",
+    ),
+]
 Until = Literal["ended", "starting", "idle", "working", "blocked", "done", "failed", "stopped"]
 
 
@@ -139,13 +147,15 @@ def new(
     mode: ModeName = None,
     cwd: Folder = "",
     unconfined: Unconfined = False,
+    budget: Budget = "",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not open it here.")] = False,
     as_json: Json = False,
 ) -> int:
     """Open a session with one or more agents; with a TASK they start to work."""
     from mato.cli import starting
 
-    wish = starting.Wish(task, name, tuple(agent or ()), model, base_url, mode, cwd, unconfined)
+    profiles = tuple(agent or ())
+    wish = starting.Wish(task, name, profiles, model, base_url, mode, cwd, unconfined, budget)
     return starting.new(wish, detach=detach, as_json=as_json)
 
 
@@ -159,6 +169,7 @@ def run_task(
     mode: ModeName = None,
     cwd: Folder = "",
     unconfined: Unconfined = False,
+    budget: Budget = "",
     as_json: Json = False,
 ) -> int:
     """Run a task without the workspace: stream to stdout, exit by the outcome."""
@@ -166,7 +177,8 @@ def run_task(
 
     if task == "-":
         task = sys.stdin.buffer.read().decode("utf-8", "replace")
-    wish = starting.Wish(task, name, tuple(agent or ()), model, base_url, mode, cwd, unconfined)
+    profiles = tuple(agent or ())
+    wish = starting.Wish(task, name, profiles, model, base_url, mode, cwd, unconfined, budget)
     return headless.run(wish, as_json=as_json)
 
 

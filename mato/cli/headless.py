@@ -27,6 +27,7 @@ from mato_sessions.events import (
     TurnEnded,
     TurnPrompted,
 )
+from mato_sessions.events.agent import PAUSED, STOPS
 
 NOBODY = "denied: mato run has nobody to ask"
 
@@ -72,6 +73,12 @@ class Outcomes:
                 self._running.discard(agent)
                 self._left[agent] = 0
                 self.ended.append(Outcome(agent, "failed", evidence))
+            case AgentStateChanged(state="blocked", evidence=evidence) if (
+                evidence.startswith(PAUSED) and evidence != f"{PAUSED}{STOPS}"
+            ):
+                # Its turn is open, and goes on only when somebody says so: perhaps never.
+                self._left[agent] = 0
+                self.ended.append(Outcome(agent, "paused", evidence.removeprefix(PAUSED)))
             case _:
                 pass
 

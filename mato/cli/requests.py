@@ -58,7 +58,8 @@ def ls(as_json: bool = False, everything: bool = False) -> int:
     if away:
         output.note(_apart(away))
     for said in _paused(sessions):
-        output.note(said)
+        for number, line in enumerate(output.wrapped(said, output.width() - 2)):
+            output.note(f"  {line}" if number else line)
     return 0
 
 
@@ -67,10 +68,17 @@ def _paused(sessions: list[Data]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for session in sessions:
         for agent in session["agents"]:
-            if agent["state"] == "blocked" and agent["evidence"].startswith("paused: "):
-                who = f"{session['name']}:{agent['name']}"
-                reasons.setdefault(agent["evidence"], []).append(who)
-    return [f"{reason} ({', '.join(who)})" for reason, who in reasons.items()]
+            if why := paused(agent):
+                reasons.setdefault(why, []).append(f"{session['name']}:{agent['name']}")
+    return [f"paused: {why} ({', '.join(who)})" for why, who in reasons.items()]
+
+
+def paused(agent: Data) -> str:
+    """Why an agent stands still until somebody lets it go on; "" where it does not."""
+    evidence: str = agent["evidence"]
+    said = "paused: "
+    stands = agent["state"] == "blocked" and evidence.startswith(said)
+    return evidence.removeprefix(said) if stands else ""
 
 
 def _apart(count: int) -> str:
@@ -133,6 +141,7 @@ def session_json(session: Data) -> Data:
                 "depth": agent.get("depth", 0),
                 "state": agent["state"],
                 "evidence": agent["evidence"],
+                "paused": paused(agent),
                 "model": agent["model"],
                 "tokens": {"input": agent["input"], "output": agent["output"]},
                 "cost": cost_of(agent),

@@ -31,6 +31,7 @@ class Wish(NamedTuple):
     mode: str | None = None
     cwd: str = ""
     unconfined: bool = False
+    budget: str = ""
 
 
 def open_path(path: str) -> int:
@@ -119,6 +120,10 @@ def create(paths: Paths, wish: Wish) -> Data:
         one["mode"] = wish.mode
     if wish.unconfined:
         one["unconfined"] = True
+    if wish.budget:
+        from mato.cli import allowance
+
+        one["budget"] = allowance.parse(wish.budget)
     agents = [{"profile": profile, **one} for profile in wish.profiles or ("",)]
     params: Data = {
         "cwd": cwd,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
+from mato_sessions.events.agent import Allowance
 from mato_sessions.events.turn import StopReason
 from mato_sessions.spending import Spent
 
@@ -22,7 +24,7 @@ class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Input + output."""
     model_calls: _Count | None = None
     wall_s: _Amount | None = None
-    """Of turns from their start to their end, waiting for a person counted."""
+    """Of turns from their start to their end, waiting for an answer counted, pauses not."""
 
 
 class AgentCap(Cap, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +55,16 @@ class Reached(msgspec.Struct, frozen=True):
     """One sentence for a person that names the budget."""
 
 
+def own(cap: AgentCap, allowed: Allowance) -> AgentCap:
+    """What holds for one agent: what a person said of it goes before what is said of all."""
+    said = {
+        name: amount
+        for name in allowed.__struct_fields__
+        if (amount := getattr(allowed, name)) is not None
+    }
+    return replace(cap, **said)
+
+
 def total(amounts: list[Spent]) -> Spent:
     """The sum."""
     return Spent(
@@ -72,11 +84,11 @@ def reached(budget: Budget, agent: Spent, session: Spent, day: Spent) -> Reached
     ):
         if (found := _over(cap, spent)) is not None:
             reason, said = found
-            wait = ", or wait for tomorrow" if whose == "day" else ""
+            more = {"agent": ", or `mato resume --budget`", "day": ", or wait for tomorrow"}
             return Reached(
                 reason,
                 f"the budget of the {whose} is used up: {said}; raise [budget.{whose}] in "
-                f"config.toml{wait}",
+                f"config.toml{more.get(whose, '')}",
             )
     return None
 

@@ -222,11 +222,11 @@ class Children:
 
     async def _check_limits(self, session: SessionSummary, parent: AgentSummary) -> None:
         await self._agents.budgets.refresh()
-        cap = self._agents.budgets.agent
+        cap = self._agents.budgets.cap(session, parent)
         if parent.depth >= cap.depth:
             raise LimitReached(
                 "This agent may start no others: "
-                f"[budget.agent] depth = {cap.depth} in config.toml."
+                f"[budget.agent] depth = {cap.depth} in config.toml, or what a person said of it."
             )
         if (used := self._agents.budgets.reached(parent.id)) is not None:
             raise LimitReached(f"No agent is started: {used.detail}.")

@@ -11,7 +11,7 @@ from typing import Any
 from mato import __version__
 from mato.bus import Bus
 from mato.config.paths import Paths
-from mato.daemon import decisions, granting, purging, trusting, undo
+from mato.daemon import allowing, decisions, granting, purging, trusting, undo
 from mato.daemon.hub import Hub
 from mato.daemon.killing import kill_all
 from mato.daemon.pressure import Pressure
@@ -123,7 +123,7 @@ class FrontDesk:
                 return None
             case m.Resume():
                 released = await self._pressure.try_again()
-                resumed = await self._agents.to_the_end(self._resume(request))
+                resumed = await self._agents.to_the_end(allowing.resume(self._agents, request))
                 return m.AgentNames((*released, *resumed))
             case _:
                 self._pressure.check()
@@ -188,16 +188,6 @@ class FrontDesk:
             case _:
                 raise UsageError(f"{request.method} cannot be asked for here")
         return None
-
-    async def _resume(self, request: m.Resume) -> list[str]:
-        roster = self._roster
-        sessions = [roster.session(request.session)] if request.session else []
-        resumed: list[str] = []
-        for session in sessions or roster.catalog.sessions():
-            self._agents.hand_over(session.id, request.env)
-            names = await self._agents.resume(session, roster.agents(session, request.agent))
-            resumed += [f"{session.name}:{name}" for name in names]
-        return resumed
 
     def _agent(self, session: str, agent: str) -> tuple[SessionSummary, AgentSummary]:
         found = self._roster.session(session)

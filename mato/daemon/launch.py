@@ -45,10 +45,7 @@ from mato.tools.survey import survey
 from mato.tools.workspace import Workspace
 from mato_sessions.catalog import AgentSummary
 from mato_sessions.clock import Clock
-from mato_sessions.errors import (
-    ConfigError,
-    PathRefused,
-)
+from mato_sessions.errors import ConfigError, PathRefused
 from mato_sessions.events import AgentSpawned
 from mato_sessions.events.agent import AgentKind, LaunchSpec
 from mato_sessions.events.session import Mode
@@ -92,7 +89,12 @@ class Ground:
         limits = wish.limits or spec.limits
         names = tuple(dict.fromkeys((*spec.env_names, *self.settings.tools.env)))
         return chosen.kind, replace(
-            spec, mode=mode, limits=limits, unconfined=unconfined, env_names=names
+            spec,
+            mode=mode,
+            limits=limits,
+            unconfined=unconfined,
+            env_names=names,
+            budget=wish.budget,
         )
 
     def _model(self, chosen: Profile, wish: AgentWish, env: Mapping[str, str]) -> ModelChoice:

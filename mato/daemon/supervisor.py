@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from mato.agents.base import TakeUp
 from mato.bus import Bus
-from mato.config.budget import Reached
 from mato.daemon.branch import Branch
 from mato.daemon.budgets import Budgets
 from mato.daemon.carrying import carried, together
 from mato.daemon.children import Children
 from mato.daemon.epitaph import epitaph
+from mato.daemon.halting import Halting
 from mato.daemon.keeping import Keeping
 from mato.daemon.launch import Launcher
 from mato.daemon.log import logger
@@ -25,12 +25,8 @@ from mato.daemon.standing import watch
 from mato.processes import ChildRecords
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.errors import DaemonError, JournalError, MatoError, UsageError
-from mato_sessions.events import (
-    AgentStateChanged,
-    Draft,
-    Event,
-    UsageReported,
-)
+from mato_sessions.events import AgentStateChanged, Draft, Event
+from mato_sessions.events.agent import PAUSED
 from mato_sessions.events.turn import TextBlock
 from mato_sessions.journal import Journal
 from mato_sessions.kinship import descendants
@@ -68,6 +64,7 @@ class Supervisor:
         self._branches: dict[str, Branch] = {}
         self._env: dict[str, dict[str, str]] = {}
         self.budgets = Budgets(self.roster, launcher.clock, launcher.budget)
+        self._halting = Halting(self.budgets, self.living)
         self.stopping = asyncio.Event()
         """Nothing begins any more; set for good."""
         self.naming = asyncio.Lock()
@@ -98,10 +95,13 @@ class Supervisor:
             supervisor = cls(journal, bus, records, launcher, tasks, resumes)
             async with Keeping.open(journal, supervisor.roster, kept):
                 journal.listen(supervisor._committed)
+                await supervisor.budgets.refresh()
                 await supervisor._restore()
+                halting = tasks.create_task(supervisor._halting.run())
                 try:
                     yield supervisor
                 finally:
+                    halting.cancel()
                     await supervisor.cut()
 
     async def prompt(
@@ -137,6 +137,7 @@ class Supervisor:
 
     async def resume(self, session: SessionSummary, agents: Sequence[AgentSummary]) -> list[str]:
         """Let paused agents go on; returns the names of those that were paused."""
+        await self.budgets.refresh()
 
         async def one(agent: AgentSummary) -> str:
             branch = self._branches.get(agent.id)
@@ -144,6 +145,11 @@ class Supervisor:
                 return ""
             if variable := self._launcher.missing(agent, self.env(session.id)):
                 raise UsageError(f"agent {agent.name!r} needs {variable}; set it here, then again")
+            paused = agent.state == "blocked" and agent.evidence.startswith(PAUSED)
+            if (used := self.budgets.reached(agent.id)) is not None:
+                if not paused:
+                    return ""
+                raise UsageError(f"agent {agent.name!r} stays paused: {used.detail}")
             return agent.name if await branch.ask(lambda living: living.resume()) else ""
 
         return [name for name in await together([one(agent) for agent in agents]) if name]
@@ -294,6 +300,8 @@ class Supervisor:
             return TakeUp("pause", "the daemon was started with --no-resume; `mato resume` goes on")
         if variable := self._launcher.missing(agent, self.env(session)):
             return TakeUp("pause", f"nobody gave {variable}; {_HAND_OVER}")
+        if (used := self.budgets.reached(agent.id)) is not None:
+            return TakeUp("pause", used.detail)
         return TakeUp()
 
     async def _take_up(self, session: str, agent: AgentSummary, few: asyncio.Semaphore) -> None:
@@ -334,13 +342,5 @@ class Supervisor:
     def _committed(self, events: Sequence[Event]) -> None:
         for event in events:
             self.roster.apply(event)
-            if isinstance(event.body, UsageReported) and event.agent and not self.stopping.is_set():
-                for agent, used in self.budgets.used_up(event.agent):
-                    if (branch := self.living(agent)) is not None:
-                        self._tasks.create_task(_halt(branch, used))
+        self._halting.follow(events)
         self._bus.publish(events)
-
-
-async def _halt(branch: Branch, used: Reached) -> None:
-    with suppress(MatoError):  # it has ended meanwhile, and spends nothing more
-        await branch.ask(lambda living: living.cancel(used.reason, used.detail))

@@ -35,7 +35,7 @@ from mato.protocol.steering import Looked, Reconfigure, Wait, WaitResult
 from mato.protocol.trusting import FolderStanding, LookAtFolder, TrustedFile, TrustFolder
 from mato.protocol.undoing import KillAll, KillAllResult, Undo, UndoFile, UndoResult, UndoTurn
 from mato_sessions.catalog import SessionSummary
-from mato_sessions.events.agent import Limits
+from mato_sessions.events.agent import Allowance, Limits
 from mato_sessions.events.session import Mode, WindowNode
 
 
@@ -78,6 +78,8 @@ class AgentWish(msgspec.Struct, frozen=True, omit_defaults=True):
     limits: Limits | None = None
     unconfined: bool = False
     """Its commands may run by its mode alone where there is no sandbox."""
+    budget: Allowance = Allowance()
+    """Goes before what the settings say of each agent, in both directions."""
 
 
 class AgentRef(msgspec.Struct, frozen=True):
@@ -207,6 +209,8 @@ class Resume(Request, frozen=True, kw_only=True):
     agent: str = ""
     env: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     """Handed over to the sessions that it applies to."""
+    budget: Allowance = Allowance()
+    """What these agents may use from now on, paused or not; only with a `session`."""
 
 
 class AgentNames(msgspec.Struct, frozen=True):

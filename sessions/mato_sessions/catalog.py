@@ -30,10 +30,11 @@ from mato_sessions.events import (
     TurnReturned,
     UsageReported,
 )
+from mato_sessions.events.agent import PAUSED
 from mato_sessions.grants import with_fact
 from mato_sessions.ledger import Ledger
 from mato_sessions.packable import packable
-from mato_sessions.spending import spend
+from mato_sessions.spending import clock, spend
 from mato_sessions.summaries import AgentSummary, PendingCall, SessionSummary
 
 __all__ = ["AgentSummary", "Catalog", "PendingCall", "SessionSummary"]
@@ -137,6 +138,8 @@ class Catalog:
                     agent.since_us = event.at_us
                 agent.state = state
                 agent.evidence = evidence
+                if agent.turn is not None:
+                    clock(agent, event.at_us, counts=not evidence.startswith(PAUSED))
             case AgentReconfigured() as body:
                 _reconfigure(agent, body)
             case AgentConnected(name=name, release=release):
@@ -158,9 +161,9 @@ class Catalog:
                 agent.queued = [turn for turn in agent.queued if turn != event.turn]
                 agent.turn = event.turn
                 agent.turn_at_us = event.at_us
+                clock(agent, event.at_us, counts=True)
             case TurnEnded():
-                if agent.turn is not None:
-                    spend(agent, event.at_us, ran_us=max(0, event.at_us - agent.turn_at_us))
+                clock(agent, event.at_us, counts=False)
                 agent.turn = None
                 agent.pending = []
             case PermissionAsked() as body:
@@ -202,6 +205,7 @@ def _spawn(session: SessionSummary, agent: str, event: Event, body: AgentSpawned
         model_source=body.spec.model_source,
         base_url=body.spec.base_url,
         mode=body.spec.mode,
+        budget=body.spec.budget,
         parent=body.parent,
         depth=body.depth,
         spawned_seq=event.seq,
@@ -225,6 +229,8 @@ def _reconfigure(agent: AgentSummary, body: AgentReconfigured) -> None:
         agent.base_url = body.base_url
     if body.mode is not None:
         agent.mode = body.mode
+    if body.budget is not None:
+        agent.budget = body.budget
 
 
 def _pending(agent: AgentSummary, event: Event, body: PermissionAsked) -> PendingCall:

@@ -15,7 +15,7 @@ class Spent(msgspec.Struct):
     tokens: int = 0
     model_calls: int = 0
     ran_us: int = 0
-    """Of turns that have ended, from start to end."""
+    """Of turns, up to where it was last counted; while an agent is paused no time counts."""
 
 
 class Spender(Protocol):
@@ -24,6 +24,8 @@ class Spender(Protocol):
     spent: Spent
     today: Spent
     day: int
+    counted_us: int
+    """Since when the time of a turn counts, wall clock; 0: it does not count now."""
 
 
 def day_of(at_us: int) -> int:
@@ -47,3 +49,12 @@ def spend(
         spent.cost_usd += cost_usd
         spent.model_calls += model_calls
         spent.ran_us += ran_us
+
+
+def clock(agent: Spender, at_us: int, counts: bool) -> None:
+    """Let time count from now on, or up to now."""
+    if counts and not agent.counted_us:
+        agent.counted_us = at_us
+    elif not counts and agent.counted_us:
+        spend(agent, at_us, ran_us=max(0, at_us - agent.counted_us))
+        agent.counted_us = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from mato_sessions.events.agent import AgentState
+from mato_sessions.events.agent import AgentState, Allowance
 from mato_sessions.events.foreign import Option, SlashCommand
 from mato_sessions.events.permission import Action, Decision, Pattern, Question
 from mato_sessions.events.session import Mode, WindowNode
@@ -71,6 +71,10 @@ class AgentSummary(msgspec.Struct, kw_only=True):
     """The same of the day `day` alone, the newest in which it used anything."""
     day: int = 0
     """See `spending.day_of`."""
+    budget: Allowance = Allowance()
+    """What a person said about it, before what the settings say."""
+    counted_us: int = 0
+    """See `spending.Spender`."""
     turn: str | None = None
     """The turn that runs."""
     turn_at_us: int = 0

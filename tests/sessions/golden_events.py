@@ -50,7 +50,7 @@ from mato_sessions.events import (
     UnknownSaid,
     UsageReported,
 )
-from mato_sessions.events.agent import Hole, LaunchSpec, Limits
+from mato_sessions.events.agent import Allowance, Hole, LaunchSpec, Limits
 from mato_sessions.events.foreign import Choice, Option, SlashCommand
 from mato_sessions.events.model import Call
 from mato_sessions.events.permission import Pattern
@@ -203,6 +203,12 @@ BODIES: tuple[Body, ...] = (
     ToolFailed(call="c-2", attempt=1, message="no", cause="limit"),
     FileContested(path="src/app.py", other="a-2", by="other:coder"),
     PermissionAsked(call="c-4", tool="spawn", action="spawn", resource="reader", arguments={}),
+    AgentReconfigured(budget=Allowance(tokens=20_000, wall_s=600.0)),
+    AgentSpawned(
+        name="three",
+        agent_kind="native",
+        spec=LaunchSpec(profile="p", model="m", budget=Allowance(cost_usd=0.5, depth=0)),
+    ),
 )
 
 

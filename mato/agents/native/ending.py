@@ -17,6 +17,7 @@ from mato_sessions.events import (
     TurnPrompted,
     TurnReturned,
 )
+from mato_sessions.events.agent import PAUSED, STOPS
 
 INTERRUPTED = Ending("interrupted", "its agent failed in the middle of this turn")
 NOT_RUN = "This call was not run: the turn was ended before it started."
@@ -151,7 +152,7 @@ def suspend(work: Step, *, drain: bool) -> None:
     if turn is None:
         work.state = replace(state, quiet=True)
     elif turn.ending is None and not turn.ended:
-        work.record(*work.showing("blocked", "paused: the daemon stops; the next one goes on"))
+        work.record(*work.showing("blocked", f"{PAUSED}{STOPS}"))
         work.command(AwaitWork() if drain else CancelWork())
 
 

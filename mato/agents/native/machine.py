@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from mato.agents.native import ending, recovery
 from mato.agents.native.calls import advance, asked, propose
-from mato.agents.native.requests import ask, ask_next
+from mato.agents.native.requests import ask, ask_next, held_back
 from mato.agents.native.state import Queued, State, fold
 from mato.agents.native.stepping import Setup, Step
 from mato.agents.native.steps import (
@@ -28,6 +28,7 @@ from mato.agents.native.steps import (
     CloseCame,
     Command,
     Ending,
+    HaltCame,
     Input,
     LookCame,
     Looked,
@@ -142,6 +143,8 @@ def _take(work: Step, fact: Input) -> None:
         case CancelCame(reason=reason, detail=detail):
             ending.give_back(work, detail or "the turn before it was stopped")
             ending.end(work, Ending(reason, detail))
+        case HaltCame(why=why):
+            work.state = replace(work.state, halted=why)
         case SuspendCame(drain=drain):
             ending.suspend(work, drain=drain)
         case CloseCame(reason=reason):
@@ -169,7 +172,9 @@ def _take(work: Step, fact: Input) -> None:
             _model_waits(work, fact)
         case RetryDue(request=request, attempt=attempt):
             turn = work.running("retrying", request, attempt)
-            if turn is not None and turn.ending is None and not work.state.held:
+            if turn is None or turn.ending is not None or work.state.held:
+                return
+            if not held_back(work):
                 ask(work, request, attempt + 1)
         case ToolDone(body=body):
             turn = work.open_turn()
@@ -186,7 +191,8 @@ def _take(work: Step, fact: Input) -> None:
 
 
 def _prompt(work: Step, fact: PromptCame) -> None:
-    state = work.state
+    # Who lets a prompt through has looked at the budgets.
+    state = work.state = replace(work.state, halted=work.state.paused and work.state.halted)
     if state.paused:
         paused = f"the agent is paused: {state.paused}"
         work.command(Refuse(fact.turn, paused))

@@ -29,6 +29,7 @@ from mato_sessions.events import (
     ToolStarted,
     ToolUnknown,
 )
+from mato_sessions.events.agent import PAUSED
 from mato_sessions.events.model import INTERRUPTED, Call
 from mato_sessions.events.permission import Decision
 
@@ -65,7 +66,7 @@ def begin(work: Step, take_up: TakeUp) -> None:
         case "pause":
             work.state = replace(state, paused=take_up.why)
             # Said anew even when it was paused before: for another reason, perhaps.
-            _say(work, AgentStateChanged(state="blocked", evidence=f"paused: {take_up.why}"))
+            _say(work, AgentStateChanged(state="blocked", evidence=f"{PAUSED}{take_up.why}"))
         case "end":
             ending.interrupt(work)
         case _:
@@ -73,7 +74,8 @@ def begin(work: Step, take_up: TakeUp) -> None:
 
 
 def resume(work: Step) -> None:
-    """Let a paused agent go on."""
+    """Let a paused agent go on, and one that was about to be paused not be."""
+    work.state = replace(work.state, halted="")
     if work.state.paused and not work.state.suspended:
         turn = work.state.turn
         evidence = GOES_ON

@@ -8,6 +8,7 @@ from mato.agents.native import ending
 from mato.agents.native.stepping import Step
 from mato.agents.native.steps import Ending
 from mato_sessions.events import AgentStateChanged, ModelAsked
+from mato_sessions.events.agent import PAUSED
 
 
 def ask_next(work: Step) -> None:
@@ -20,13 +21,19 @@ def ask_next(work: Step) -> None:
         ending.finish(work, limit)
         return
     turn = work.turn
-    if turn.looping:
-        work.state = replace(work.state, paused=turn.looping, shown="blocked")
-        evidence = f"paused: {turn.looping}"
-        work.record_in_turn(AgentStateChanged(state="blocked", evidence=evidence))
+    if held_back(work):
         return
     # Made from the turn's id, so that the same facts give the same request ids.
     ask(work, f"r{turn.turn.removeprefix('t')}-{turn.requests + 1}", 1)
+
+
+def held_back(work: Step) -> bool:
+    """Whether the turn is paused instead: it goes in circles, or a budget is used up."""
+    why = work.state.halted or work.turn.looping
+    if why:
+        work.state = replace(work.state, paused=why, shown="blocked")
+        work.record_in_turn(AgentStateChanged(state="blocked", evidence=f"{PAUSED}{why}"))
+    return bool(why)
 
 
 def ask(work: Step, request: str, attempt: int) -> None:

@@ -22,6 +22,7 @@ from mato.agents.native.steps import (
     CancelCame,
     CloseCame,
     Command,
+    HaltCame,
     Input,
     LookCame,
     PersonAnswered,
@@ -168,6 +169,10 @@ class NativeAgent:
                 f"call {call!r} has just been answered, or its turn has ended; `mato inbox` lists "
                 "those that wait"
             )
+
+    async def halt(self, why: str) -> None:
+        """See `Agent.halt`."""
+        await self._put(HaltCame(why, self._now))
 
     async def reconfigure(self, choice: ModelChoice | None, mode: Mode | None) -> None:
         """See `Agent.reconfigure`."""

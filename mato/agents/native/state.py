@@ -176,6 +176,8 @@ class State(msgspec.Struct, frozen=True):
     """Commands are executed. Before, events are only folded, and there are no marks."""
     alarm_us: int | None = None
     """Mark: the alarm that was last set."""
+    halted: str = ""
+    """Mark: why the model is not asked again before a person says so; "" where it may be."""
     paused: str = ""
     """Why nothing goes on before a person says so; "" where it does."""
     suspended: bool = False

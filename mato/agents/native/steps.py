@@ -51,11 +51,18 @@ class PromptCame(msgspec.Struct, frozen=True):
 
 
 class CancelCame(msgspec.Struct, frozen=True):
-    """Somebody wants the turn to end and queued prompts back, or a budget is used up."""
+    """Somebody wants the turn to end and queued prompts back."""
 
     now_us: int
     reason: StopReason = "cancelled"
     detail: str = ""
+
+
+class HaltCame(msgspec.Struct, frozen=True):
+    """A budget is used up: the model is not asked again before a person says so."""
+
+    why: str
+    now_us: int
 
 
 class SuspendCame(msgspec.Struct, frozen=True):
@@ -201,6 +208,7 @@ Input = (
     | Ready
     | PromptCame
     | CancelCame
+    | HaltCame
     | SuspendCame
     | CloseCame
     | LookCame

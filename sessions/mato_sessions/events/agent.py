@@ -17,6 +17,12 @@ failed: the last turn ended badly. stopped: the agent has ended for good."""
 ANSWERS = "the model answers"
 """Evidence of an agent that works on, when what it waited for before is over."""
 
+PAUSED = "paused: "
+"""How the evidence of an agent begins that a person has to let go on; the reason follows."""
+
+STOPS = "the daemon stops; the next one goes on"
+"""A reason that needs nobody."""
+
 _SILENCE = re.compile(r"(?P<what>.+) \(since (?P<since_s>\d{1,9}(\.\d{1,6})?) s\)", re.DOTALL)
 
 AgentKind = Literal["native", "acp", "terminal"]
@@ -53,6 +59,21 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     """Silence before the first piece of an answer, after which the model is asked again."""
     silence_s: _Amount = 120.0
     """The same in the middle of an answer."""
+
+
+class Allowance(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a person lets an agent use in all its life; it goes before the settings' [budget.agent].
+    None: what the settings say.
+    """
+
+    cost_usd: _Amount | None = None
+    tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000_000)] | None = None
+    """Input + output."""
+    model_calls: _Count | None = None
+    wall_s: _Amount | None = None
+    """Of its turns, pauses not counted."""
+    depth: Annotated[int, msgspec.Meta(ge=0, le=8)] | None = None
+    """How many agents may stand between it and those that are started under it."""
 
 
 class Hole(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -97,6 +118,7 @@ class LaunchSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """What of the machine is open to its processes; shown before its first start."""
     mcp: tuple[str, ...] | None = None
     """Names of the MCP servers whose tools it has; None: all that a person agreed to."""
+    budget: Allowance = Allowance()
 
 
 class AgentSpawned(Body, frozen=True, kw_only=True):
@@ -130,7 +152,7 @@ class AgentStateChanged(Body, frozen=True, kw_only=True):
 
 
 class AgentReconfigured(Body, frozen=True, kw_only=True):
-    """The model or mode for the turns from now on. Fields left out stay as they were."""
+    """The model, mode or budget from now on. Fields left out stay as they were."""
 
     kind: ClassVar[str] = "agent.reconfigured"
 
@@ -138,6 +160,8 @@ class AgentReconfigured(Body, frozen=True, kw_only=True):
     base_url: str | None = None
     model_source: str | None = None
     mode: Mode | None = None
+    budget: Allowance | None = None
+    """Its whole budget, not only what is raised."""
 
 
 class AgentExited(Body, frozen=True, kw_only=True):

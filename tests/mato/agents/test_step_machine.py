@@ -26,6 +26,7 @@ from mato.agents.native.steps import (
     CancelWork,
     CloseCame,
     Command,
+    HaltCame,
     Input,
     Inspected,
     LookAtWorld,
@@ -1042,6 +1043,9 @@ def act(world: World, data: st.DataObject) -> None:
     if world.leaving:
         choices.append(world.gone)
     choices.append(later(CancelCame))
+    choices.append(later(lambda now: HaltCame("too dear", now)))
+    if world.state.paused:
+        choices.append(later(ResumeCame))
     if world.alarm_us is not None:
         choices.append(later(AlarmRang))
     mode: Any = data.draw(st.sampled_from(["read", "ask", "edit", "full"]))
@@ -1322,6 +1326,45 @@ def test_a_turn_whose_call_fails_the_same_way_three_times_waits_for_a_person() -
     world.gone()
     assert world.reasons() == ["cancelled"]
     check_journal(world, complete=True)
+
+
+def test_two_calls_that_fail_in_turns_make_a_loop_as_well() -> None:
+    world = World().start()
+    world.prompt()
+    for resource in "ababa":
+        assert world.asked
+        _failing(world, 1, resource)
+    assert not world.asked
+    assert "3 times" in world.bodies("agent.state_changed")[-1].evidence
+
+
+def test_a_used_up_budget_pauses_before_the_next_request_and_what_runs_comes_to_its_end() -> None:
+    world = World().start()
+    world.prompt()
+    world.answer(("execute", "x"))
+    world.take(lambda now: HaltCame("too dear", now))
+    assert world.states()[-1] == "working"
+    world.finish_tool()
+    assert not world.asked
+    last = world.bodies("agent.state_changed")[-1]
+    assert (last.state, last.evidence) == ("blocked", "paused: too dear")
+    world.take(ResumeCame)
+    world.answer()
+    assert world.reasons() == ["end_turn"]
+    check_journal(world, complete=True)
+
+
+def test_a_halted_agent_pauses_instead_of_another_attempt_and_with_a_queued_prompt() -> None:
+    world = World().start()
+    world.prompt("one")
+    world.prompt("two")
+    world.take(lambda now: HaltCame("too dear", now))
+    world.answer()
+    assert world.reasons() == ["end_turn"]
+    assert not world.asked
+    assert world.states()[-1] == "blocked"
+    world.take(ResumeCame)
+    assert world.asked
 
 
 def test_other_arguments_or_another_failure_make_no_loop() -> None:
