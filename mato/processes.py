@@ -269,23 +269,7 @@ class ChildRecords:
         Blocks up to `limit_s` in all; the trees are ended side by side. Records are removed by who
         made them.
         """
-        records = [self._read(path) for path in self._folder.glob(f"{self._epoch}-*.json")]
-        trees = [record for record in records if record is not None]
-        if not trees:
-            return ()
-        with ThreadPoolExecutor(min(len(trees), 16)) as threads:
-            endings = list(threads.map(self._kill, trees, [limit_s] * len(trees)))
-        return tuple(sorted({pid for ending in endings for pid in ending.left}))
-
-    def _read(self, path: Path) -> ChildRecord | None:
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=ChildRecord)
-        except (OSError, msgspec.MsgspecError):  # it has just ended, or is being written
-            return None
-
-    def _kill(self, record: ChildRecord, limit_s: float) -> Ending:
-        leader = record.pid if same_process(record.pid, record.started) else None
-        return kill_tree(leader, record.marker, record.started, limit_s)
+        return end_recorded(self._folder, f"{self._epoch}-*.json", limit_s)
 
     def end_leftovers(self, limit_s: float = 2.0) -> list[ChildRecord]:
         """Kill what daemons of earlier epochs left running; gives the records of those found alive.
@@ -313,3 +297,30 @@ class ChildRecords:
                     continue  # keep its record for the next start
             path.unlink(missing_ok=True)
         return alive
+
+
+def end_recorded(folder: Path, names: str = "*.json", limit_s: float = 0.8) -> tuple[int, ...]:
+    """Kill every child on record in `folder` with its tree; those that are left.
+
+    For others than the daemon too: its loop may be busy, or its process stopped.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    found = [_read(path) for path in folder.glob(names)]
+    trees = [record for record in found if record is not None and record.boot == boot]
+    if not trees:
+        return ()
+    with ThreadPoolExecutor(min(len(trees), 16)) as threads:
+        endings = list(threads.map(_kill, trees, [limit_s] * len(trees)))
+    return tuple(sorted({pid for ending in endings for pid in ending.left}))
+
+
+def _read(path: Path) -> ChildRecord | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ChildRecord)
+    except (OSError, msgspec.MsgspecError):  # it has just ended, or is being written
+        return None
+
+
+def _kill(record: ChildRecord, limit_s: float) -> Ending:
+    leader = record.pid if same_process(record.pid, record.started) else None
+    return kill_tree(leader, record.marker, record.started, limit_s)

@@ -14,13 +14,13 @@ def resume(
         str, typer.Argument(metavar="[S[:AGENT]]", help="Without one: all that are paused.")
     ] = "",
     budget: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--budget",
             metavar="B",
             help="What they may use in all from now on, as in `mato new`: calls=80,cost=2.",
         ),
-    ] = "",
+    ] = None,
 ) -> int:
     """Let paused agents go on, with this terminal's keys."""
     from mato.cli import recovering
@@ -56,8 +56,8 @@ def kill(
     ] = False,
 ) -> int:
     """End an agent, all agents of a session, or with --all everything; the record stays."""
-    from mato.cli import requests
+    from mato.cli import killing, requests
 
     if everything == bool(target):
         raise UsageError("name a session or an agent, or say --all (one of the two)")
-    return requests.kill_all() if everything else requests.kill(target)
+    return killing.kill_all() if everything else requests.kill(target)

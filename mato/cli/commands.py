@@ -77,7 +77,7 @@ Unconfined = Annotated[
     typer.Option("--unconfined", help="Let commands run by the mode where there is no sandbox."),
 ]
 Budget = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--budget",
         metavar="B",
@@ -147,7 +147,7 @@ def new(
     mode: ModeName = None,
     cwd: Folder = "",
     unconfined: Unconfined = False,
-    budget: Budget = "",
+    budget: Budget = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not open it here.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -169,7 +169,7 @@ def run_task(
     mode: ModeName = None,
     cwd: Folder = "",
     unconfined: Unconfined = False,
-    budget: Budget = "",
+    budget: Budget = None,
     as_json: Json = False,
 ) -> int:
     """Run a task without the workspace: stream to stdout, exit by the outcome."""

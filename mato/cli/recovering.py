@@ -14,10 +14,10 @@ from mato_sessions.errors import UsageError
 _RULES = {"done": "done, says mato resolve", "again": "again, by mato resolve"}
 
 
-def resume(target: str, budget: str = "") -> int:
+def resume(target: str, budget: str | None = None) -> int:
     """Let paused agents go on, with another budget where one is given; print which."""
     session, agent = split(target) if target else ("", "")
-    more: dict[str, Any] = {"budget": allowance.parse(budget)} if budget else {}
+    more: dict[str, Any] = {"budget": allowance.parse(budget)} if budget is not None else {}
     if more and not session:
         raise UsageError("a budget is given to the agents of one session; name it")
     env = handed_over(find(), folder(), ())

@@ -305,20 +305,6 @@ def kill(target: str) -> int:
     return 0
 
 
-def kill_all() -> int:
-    """End all agents of all sessions with everything they started; print which."""
-    result = request("agent.kill_all", {})
-    if not result["agents"]:
-        output.note("nothing to end: no agent was alive")
-    for name in result["agents"]:
-        output.say(f"ended {name}; its record stays")
-    if result["left"]:
-        numbers = ", ".join(map(str, result["left"]))
-        output.note(f"mato: the kernel does not let go of processes {numbers}")
-        return 1
-    return 0
-
-
 def rename(session: str, name: str) -> int:
     """Give a session another name."""
     request("session.rename", {"session": session, "name": name})

@@ -31,7 +31,7 @@ class Wish(NamedTuple):
     mode: str | None = None
     cwd: str = ""
     unconfined: bool = False
-    budget: str = ""
+    budget: str | None = None
 
 
 def open_path(path: str) -> int:
@@ -120,7 +120,7 @@ def create(paths: Paths, wish: Wish) -> Data:
         one["mode"] = wish.mode
     if wish.unconfined:
         one["unconfined"] = True
-    if wish.budget:
+    if wish.budget is not None:
         from mato.cli import allowance
 
         one["budget"] = allowance.parse(wish.budget)

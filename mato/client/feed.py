@@ -9,10 +9,11 @@ from typing import Any
 
 from mato.bus import is_fact
 from mato.client.connection import Client
+from mato.client.killing import insist
 from mato.client.quick import SUCCESSOR_S
 from mato.config.paths import Paths
 from mato.protocol.frames import HEARTBEAT_S, EventFrame
-from mato.protocol.methods import Request, Shutdown, Subscribe, Welcome
+from mato.protocol.methods import KillAll, Request, Shutdown, Subscribe, Welcome
 from mato_sessions import codec
 from mato_sessions.errors import DaemonError, MatoError, VersionMismatch
 from mato_sessions.events import Event
@@ -119,7 +120,8 @@ class Feed:
         """
         if self._connection is None:
             raise DaemonError("not connected to the daemon; it is being tried again")
-        return await self._connection.request(request)
+        answer = self._connection.request(request)
+        return await (insist(self._paths, answer) if isinstance(request, KillAll) else answer)
 
     async def restart(self) -> None:
         """Have the daemon end in good order; the reader of `news` then starts its successor.

@@ -29,6 +29,7 @@ async def resume(agents: Supervisor, request: Resume) -> list[str]:
     else:
         raise UsageError("a budget is given to the agents of one session; name it")
     resumed: list[str] = []
+    refusals: list[UsageError] = []
     for session in sessions:
         chosen = roster.agents(session, request.agent)
         agents.hand_over(session.id, request.env)
@@ -36,8 +37,14 @@ async def resume(agents: Supervisor, request: Resume) -> list[str]:
             await _allow(agents, session, chosen, request.budget)
         if request.agent:
             chosen += descendants(session.agents, chosen[0])
-        names = await agents.resume(session, chosen)
+        try:
+            names = await agents.resume(session, chosen)
+        except UsageError as error:
+            refusals.append(error)  # the other sessions go on all the same
+            continue
         resumed += [f"{session.name}:{name}" for name in names]
+    if refusals and not resumed:
+        raise refusals[0]
     return resumed
 
 

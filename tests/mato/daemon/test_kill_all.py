@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from mato.client.killing import insist
 from mato.processes import identity
 from mato.protocol import methods as m
 from mato.testing.daemon import Daemon, running
@@ -121,3 +124,49 @@ async def test_stubborn_trees_of_all_agents_are_gone_in_a_second(
         again = await client.request(m.NewSession(cwd=str(folder), task="hello"))
         waited = await client.request(m.Wait(session=again.session, until="ended", timeout_s=20))
         assert waited.reasons == {"coder": "end_turn"}
+
+
+async def test_a_daemon_that_does_not_come_to_it_hinders_nothing(
+    home: Daemon, folder: Path
+) -> None:
+    (folder / "stay.sh").write_text(STUBBORN)
+    async with await home.client() as client:
+        await client.request(m.NewSession(cwd=str(folder), task="stay", mode="full"))
+        pids = await _pids(folder, SHELLS)
+        # Its loop answers nobody: as if a heavy request held it, or worse.
+        os.kill(home.pid, signal.SIGSTOP)
+        try:
+            command = [sys.executable, "-m", "mato", "kill", "--all"]
+            killing = await asyncio.create_subprocess_exec(
+                *command, env=home.env, stdout=asyncio.subprocess.PIPE
+            )
+            begun = time.monotonic()
+            took_s = await asyncio.to_thread(_gone_after_s, pids, begun)
+            assert killing.returncode is None, "the daemon has answered"
+        finally:
+            os.kill(home.pid, signal.SIGCONT)
+        said, _ = await killing.communicate()
+        # The start of Python is in it.
+        assert took_s <= LIMIT_S * (1.5 if os.environ.get("MATO_SOAK") else 4), took_s
+        assert b":coder; its record stays" in said
+        assert killing.returncode == 0
+        assert await asyncio.to_thread(_running, folder) == []
+
+
+async def test_the_workspace_ends_them_as_well(home: Daemon, folder: Path) -> None:
+    (folder / "stay.sh").write_text(STUBBORN)
+    async with await home.client() as client:
+        await client.request(m.NewSession(cwd=str(folder), task="stay", mode="full"))
+        pids = await _pids(folder, SHELLS)
+        os.kill(home.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.TaskGroup() as group:
+                answer = insist(home.paths, client.request(m.KillAll()))
+                killing = group.create_task(answer)
+                took_s = await asyncio.to_thread(_gone_after_s, pids, time.monotonic())
+                assert not killing.done()
+                os.kill(home.pid, signal.SIGCONT)
+        finally:
+            os.kill(home.pid, signal.SIGCONT)
+        assert took_s <= LIMIT_S * (1 if os.environ.get("MATO_SOAK") else 3), took_s
+        assert len(killing.result().agents) == 1
