@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mato.cli.headless import Outcome, Outcomes
 from mato_sessions.events import AgentStateChanged, Body, Event, TurnEnded, TurnPrompted
+from mato_sessions.events.agent import PAUSED, STOPS
 
 
 def told(outcomes: Outcomes, *bodies: Body, agent: str = "a") -> Outcomes:
@@ -50,6 +51,15 @@ def test_a_turn_that_failed_counts_once_and_the_next_is_waited_for() -> None:
     assert not outcomes.over
     assert told(outcomes, PROMPTED, TurnEnded(reason="end_turn")).over
     assert [outcome.reason for outcome in outcomes.ended] == ["failed", "end_turn"]
+
+
+def test_a_paused_agent_is_not_waited_for_but_one_whose_daemon_stops_is() -> None:
+    stops = AgentStateChanged(state="blocked", evidence=f"{PAUSED}{STOPS}")
+    outcomes = told(Outcomes({"a": 1}), PROMPTED, stops)
+    assert not outcomes.over
+    paused = AgentStateChanged(state="blocked", evidence=f"{PAUSED}why")
+    assert told(outcomes, paused).over
+    assert outcomes.ended == [Outcome("a", "paused", "why")]
 
 
 def test_an_agent_that_failed_itself_is_not_waited_for() -> None:

@@ -27,6 +27,7 @@ from mato_sessions.events import (
     TurnEnded,
     TurnQueued,
 )
+from mato_sessions.events.agent import Allowance
 
 LEAD = """+++
 tools = ["read", "list", "search", "write", "edit", "shell", "plan", "spawn"]
@@ -363,11 +364,46 @@ async def test_what_a_child_uses_counts_for_its_parent(tmp_path: Path) -> None:
     config = "[budget.agent]\nmodel_calls = 2\n"
     async with household(tmp_path, config) as (daemon, folder), await daemon.client() as client:
         session = await begin(client, folder, "delegate")
-        await settled(client, session)
-        reasons = (await client.request(m.Wait(session=session, until="ended"))).reasons
-        assert reasons["lead"] == "max_turn_requests"
+        await client.request(m.Wait(session=session, agent="lead", until="blocked", timeout_s=30))
+        paused = (await agents(client))["lead"].evidence
+        assert paused.startswith("paused: the budget of the agent is used up: 2 of 2")
         with pytest.raises(UsageError, match=r"budget\.agent"):
             await client.request(m.Prompt(session=session, agent="hand", text="hello"))
+
+
+async def test_an_agent_goes_on_with_those_under_it_when_its_budget_is_raised(
+    tmp_path: Path,
+) -> None:
+    async with household(tmp_path) as (daemon, folder), await daemon.client() as client:
+        wish = m.AgentWish(profile="lead", budget=Allowance(model_calls=2))
+        new = m.NewSession(cwd=str(folder), task="deeper 1", mode="full", agents=(wish,))
+        session = (await client.request(new)).session
+        await at_work(client, "hand")
+        await client.request(m.Wait(session=session, agent="hand", until="blocked", timeout_s=30))
+        hand = (await agents(client))["hand"]
+        assert "2 of 2 model requests" in hand.evidence
+        assert hand.budget == Allowance()
+        more = m.Resume(session=session, agent="lead", budget=Allowance(model_calls=20))
+        resumed = (await client.request(more)).agents
+        assert [name.partition(":")[2] for name in resumed] == ["hand"]
+        await settled(client, session)
+        assert (await agents(client))["lead"].spent.model_calls >= 2
+
+
+@pytest.mark.parametrize(("depth", "most"), [(0, ["lead"]), (1, ["lead", "hand"])])
+async def test_how_deep_its_children_go_a_person_may_say_of_an_agent(
+    tmp_path: Path, depth: int, most: list[str]
+) -> None:
+    async with household(tmp_path) as (daemon, folder), await daemon.client() as client:
+        wish = m.AgentWish(profile="lead", budget=Allowance(depth=depth))
+        new = m.NewSession(cwd=str(folder), task="deeper 1", mode="full", agents=(wish,))
+        session = (await client.request(new)).session
+        # Refused, it asks for another one again and again, until that makes a loop.
+        await client.request(m.Wait(session=session, until="ended", timeout_s=30))
+        assert list(await agents(client)) == most
+        found = await events(client, session)
+    failed = next(each.body for each in found if isinstance(each.body, ToolFailed))
+    assert f"depth = {depth}" in failed.message
 
 
 async def test_taints_go_down_with_the_task_and_up_with_the_answer(tmp_path: Path) -> None:
