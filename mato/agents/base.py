@@ -118,8 +118,11 @@ class Agent(Protocol):
         """Let it go on where it is paused; False where it was not."""
         ...
 
-    async def halt(self, why: str) -> None:
-        """Pause it before it asks its model again; what runs comes to its end first."""
+    async def halt(self, reason: StopReason, why: str) -> None:
+        """Pause it before it asks its model again; what runs comes to its end first.
+
+        A program that cannot be held there has its turn ended, for `reason`.
+        """
         ...
 
     async def reconfigure(self, choice: ModelChoice | None, mode: Mode | None) -> None:

@@ -37,7 +37,9 @@ class Halting:
             for agent, used in self._budgets.used_up():
                 if (branch := self._living(agent)) is not None:
                     with suppress(MatoError):  # it has ended meanwhile, and uses nothing more
-                        await branch.ask(lambda living, why=used.detail: living.halt(why))
+                        await branch.ask(
+                            lambda living, used=used: living.halt(used.reason, used.detail)
+                        )
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S if self._budgets.timed else None):
                     await self._used.wait()

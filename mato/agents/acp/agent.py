@@ -137,6 +137,10 @@ class AcpAgent:
             self._some.set()
         return paused
 
+    async def halt(self, reason: StopReason, why: str) -> None:
+        """See `Agent.halt`; nobody can say when a program asks its model next."""
+        await self.cancel(reason, why)
+
     async def reconfigure(self, choice: ModelChoice | None, mode: Mode | None) -> None:
         """See `Agent.reconfigure`. The model is one of the program's own."""
         if mode is not None and mode != self._mode:

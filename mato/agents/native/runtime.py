@@ -170,7 +170,7 @@ class NativeAgent:
                 "those that wait"
             )
 
-    async def halt(self, why: str) -> None:
+    async def halt(self, reason: StopReason, why: str) -> None:
         """See `Agent.halt`."""
         await self._put(HaltCame(why, self._now))
 
