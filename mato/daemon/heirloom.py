@@ -10,6 +10,7 @@ from mato.daemon import layout, names
 from mato.daemon.launch import Ground
 from mato.permissions.children import narrowed, stricter
 from mato.protocol.methods import AgentWish
+from mato.sandbox.hole import within
 from mato.tools.spawn import Errand
 from mato_sessions.catalog import AgentSummary, SessionSummary
 from mato_sessions.errors import UsageError
@@ -43,7 +44,8 @@ def spec_of(
     _, wished = ground.spec(wish, mode, env)
     if not profile.model:  # it is the parent's choice, wherever that came from
         wished = replace(wished, model_source=parent.model_source)
-    return narrowed(wished, spec, parent.mode)
+    less = narrowed(wished, spec, parent.mode)
+    return replace(less, hole=within(wished.hole, spec.hole))
 
 
 def standing_over(agents: Sequence[AgentSummary]) -> tuple[str, ...]:

@@ -27,12 +27,17 @@ from mato_sessions.events import (
     TurnEnded,
     TurnQueued,
 )
-from mato_sessions.events.agent import Allowance
+from mato_sessions.events.agent import Allowance, Hole
 
 LEAD = """+++
 tools = ["read", "list", "search", "write", "edit", "shell", "plan", "spawn"]
 env = ["ONE_NAME"]
 limits = { model_calls = 20 }
+
+[sandbox]
+read = ["~/shared"]
+write = ["~/.lead/"]
+env = ["ONE_NAME"]
 +++
 You lead.
 """
@@ -41,6 +46,12 @@ tools = ["read", "write", "shell", "spawn"]
 mode = "full"
 env = ["ANOTHER_NAME"]
 limits = { model_calls = 40 }
+
+[sandbox]
+read = ["~/shared", "~/.lead/", "~/other"]
+write = ["~/.lead/", "~/shared", "~/.hand/"]
+network = ["example.org"]
+env = ["ANOTHER_NAME"]
 +++
 You do.
 """
@@ -215,6 +226,7 @@ async def test_a_child_has_nothing_that_its_parent_has_not(tmp_path: Path) -> No
     assert hand.spec.mode == "edit"
     assert set(hand.spec.tools) <= set(lead.spec.tools)
     assert "ANOTHER_NAME" not in hand.spec.env_names
+    assert hand.spec.hole == Hole(read=("~/shared", "~/.lead/"), write=("~/.lead/",))
     assert hand.spec.limits.model_calls == 20
     assert hand.spec.model == lead.spec.model
     assert hand.above == ("lead",)
