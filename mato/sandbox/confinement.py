@@ -30,6 +30,14 @@ _PASSED = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TERM", "USER", "LOGNAME", "SHELL", "EDITOR"}
 )
 _CLOSED = Hole()
+_AT_ONCE = {
+    "npm_config_fetch_retries": "0",
+    "npm_config_update_notifier": "false",
+    "PIP_RETRIES": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "CARGO_NET_RETRY": "0",
+}
+"""Without a network, programs that fetch would try for a minute or two before they say so."""
 _NINTH = 9
 """A descriptor that every shell can name."""
 _SYSTEM = frozenset({"/", "/etc", *visible.SYSTEM})
@@ -135,17 +143,20 @@ class Confinement:
         held = self._stand_ins.hold(folder)
         self._undo.callback(self._stand_ins.let_go, held)
         before = self._before
+        outer = self._outside(view)
         fixed = [
             place.path
             for place in (before.places.values() if before else ())
-            if place.kind in ("file", "folder")
+            if place.kind in ("file", "folder") and (outer or place.path.is_relative_to(folder))
         ]
         hooks: list[tuple[Path, bool]] = []
         whole: set[Path] = set()
         for git in before.repositories if before else ():
+            if outer is None and not git.is_relative_to(folder):
+                continue  # it is hidden
             # A mount keeps its name: neither it nor a folder above it can be moved away.
             whole |= {git, *_between(folder, git)}
-            if not os.path.lexists(git / "hooks"):
+            if not os.path.lexists(git / "hooks") and not (git / "commondir").exists():
                 with contextlib.suppress(OSError):
                     (git / "hooks").mkdir(mode=0o755)  # what every repository has
             hooks.append((git / "hooks", True))
@@ -153,6 +164,11 @@ class Confinement:
         for path in fixed:
             whole |= set(_between(folder, path)) if path.parent != folder else set()
         fixed = [path for path in fixed if not path.is_symlink()]
+        found = opened(self._hole, view.home, self._hidden)
+        if outer is not None:
+            found = Opened((*found.read, (outer.seen, outer.seen)), found.write)
+            whole |= set(outer.written)
+            fixed += outer.fixed
         if allowed := hosts.parse(self._hole.network, "the sandbox"):
             self._line = Line(allowed)
             self._undo.callback(self._line.close)
@@ -162,7 +178,7 @@ class Confinement:
             tuple(whole),
             tuple(dict.fromkeys(fixed)),
             held,
-            self._opened(folder, view),
+            found,
             self._line.shown() if self._line else (),
         )
         handle, before_it = self._filter(terminal)
@@ -205,7 +221,8 @@ class Confinement:
         self._undo.callback(shutil.rmtree, self._copies, ignore_errors=True)
         if self._before is not None:
             protected.keep(self._before, self._copies)
-        hole = self._opened(folder, view)
+        hole = opened(self._hole, view.home, self._hidden)
+        outer = self._outside(view)
         devices = ("null", "zero", "full", "random", "urandom", "shm", "fd")
         devices += ("tty",) if terminal else ()
         spec: dict[str, object] = {
@@ -215,11 +232,13 @@ class Confinement:
                 "/proc",
                 *map(str, view.programs),
                 *(str(there) for there, _ in hole.read),
+                *([str(outer.seen)] if outer else []),
             ],
             "write": [
                 *(str(folder), str(own)),
                 *(f"/dev/{name}" for name in devices),
                 *(str(there) for there, _ in hole.write),
+                *(map(str, outer.written) if outer else ()),
             ],
             "seccomp": seccomp.program(sockets=False).hex(),
         }
@@ -228,13 +247,12 @@ class Confinement:
             inside["HOME"] = str(own)
         return Start((*command_of(spec), *command), inside)
 
-    def _opened(self, folder: Path, view: visible.View) -> Opened:
-        """What the hole opens, and the repository of which the workspace is a work tree."""
-        found = opened(self._hole, view.home, self._hidden)
-        git = worktree.outside(folder)
-        if git is None or any(git.is_relative_to(away) for away in view.hidden):
-            return found
-        return Opened((*found.read, (git, git)), found.write)
+    def _outside(self, view: visible.View) -> worktree.Outside | None:
+        """The repository of which the workspace is a work tree."""
+        found = self._before.outside if self._before else None
+        if found is None or any(found.seen.is_relative_to(away) for away in view.hidden):
+            return None
+        return found
 
     def _environment(
         self, env: Mapping[str, str], view: visible.View, temporary: str
@@ -248,7 +266,8 @@ class Confinement:
         }
         passed.setdefault("PATH", os.defpath)
         authored = visible.author(view.home)
-        return {**authored, **passed, "HOME": str(view.home), "TMPDIR": temporary}
+        alone = {} if self._hole.network else _AT_ONCE
+        return {**alone, **authored, **passed, "HOME": str(view.home), "TMPDIR": temporary}
 
 
 def _between(folder: Path, path: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import msgspec
 
-from mato.sandbox import worktree
+from mato.sandbox import links, worktree
 
 FILES = (
     ".envrc", ".mcp.json", "AGENTS.md", "AGENT.md", "CLAUDE.md", "CLAUDE.local.md", "GEMINI.md",
@@ -34,7 +34,7 @@ LATER = (
     "AGENTS.override.md", "copilot-instructions.md",
 )  # fmt: skip
 """The same, in fewer hands: no stand-in keeps a place for them, so new ones are put aside."""
-GIT = ("hooks", "config", "config.worktree", "commondir", "info/attributes")
+GIT = ("hooks", "config", "config.worktree", "commondir", "gitdir", "info/attributes")
 """What of a repository's own folder makes git run something."""
 
 _FOLDED = frozenset(name.lower() for name in (*FILES, *FOLDERS, *LATER))
@@ -69,6 +69,8 @@ class Place(msgspec.Struct, frozen=True):
     """``file``, ``folder``, ``link`` or ``other``."""
     digest: str
     """Of all that is in it."""
+    target: str = ""
+    """What a link says."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -77,31 +79,47 @@ class Found(msgspec.Struct, frozen=True):
     places: dict[str, Place]
     """By their path."""
     repositories: tuple[Path, ...]
-    """The folders that are ``.git``, those of submodules included."""
+    """The folders that are ``.git``, those of submodules included, and one that is outside."""
+    outside: worktree.Outside | None = None
 
 
-def find(folder: Path) -> Found:
-    """The protected places in a workspace, links not followed. Reads the disk."""
+def find(folder: Path, outside: worktree.Outside | None = None) -> Found:
+    """The protected places in a workspace, links not followed. Reads the disk.
+
+    `outside` is the repository outside as it was known before; else it is looked for.
+    """
     places: dict[str, Place] = {}
     repositories: dict[Path, None] = {}
     for path in _entries(folder):
         # A repository without a work tree has any name.
         if path.name.lower() in _FOLDED:
-            _put(places, path)
+            _put(places, path, folder)
             continue
         real = path
         if path.is_symlink() or not path.is_dir():
-            _put(places, path)
+            _put(places, path, folder)
             real = worktree.named(path) or worktree.resolved(path)
             if real is None or not real.is_relative_to(folder) or not real.is_dir():
                 continue
         for repository in _repositories(real):
             repositories[repository] = None
-            for name in GIT:
-                _put(places, repository / name)
+            _look_into(repository, places, folder)
             if (hooks := _hooks(repository, path.parent)) and hooks.is_relative_to(folder):
-                _put(places, hooks)
-    return Found(places, tuple(repositories))
+                _put(places, hooks, folder)
+        for link in links.within(real):
+            _put(places, link, folder)
+    if (outer := outside or worktree.outside(folder)) is not None:
+        repositories[outer.own] = None
+        _look_into(outer.own, places, folder)
+        for written in outer.written:
+            for link in links.within(written):
+                _put(places, link, folder)
+    return Found(places, tuple(repositories), outer)
+
+
+def _look_into(repository: Path, places: dict[str, Place], folder: Path) -> None:
+    for name in GIT:
+        _put(places, repository / name, folder)
 
 
 def _hooks(repository: Path, tree: Path) -> Path | None:
@@ -148,7 +166,15 @@ def _repositories(git: Path) -> list[Path]:
     return found
 
 
-def _put(places: dict[str, Place], path: Path) -> None:
+def _put(places: dict[str, Place], path: Path, folder: Path) -> None:
+    """Note a path; of a link in the workspace also what it stands on."""
+    _note(places, path)
+    if str(path) in places and path.name != ".git":  # which is looked into by itself
+        for each in links.way(path, folder):
+            _note(places, each)
+
+
+def _note(places: dict[str, Place], path: Path) -> None:
     try:
         info = path.lstat()
     except OSError:
@@ -161,7 +187,8 @@ def _put(places: dict[str, Place], path: Path) -> None:
         else "file" if stat.S_ISREG(info.st_mode)
         else "other"
     )  # fmt: skip
-    places[str(path)] = Place(path, kind, _digest(path, kind))
+    target = str(path.readlink()) if kind == "link" else ""
+    places[str(path)] = Place(path, kind, _digest(path, kind), target)
 
 
 def _digest(path: Path, kind: str) -> str:
@@ -207,13 +234,13 @@ def restore(folder: Path, before: Found, copies: Path | None, aside: Path) -> li
     """Make the protected places again what they were; gives the paths that differed.
 
     What was there instead goes into the folder `aside`. Without `copies`, what was there could not
-    have been changed: then only what is new is moved away.
+    have been changed, links excepted: then only what is new is moved away.
     """
-    after = find(folder)
+    after = find(folder, before.outside)
     changed: list[str] = []
     for key, place in after.places.items():
         old = before.places.get(key)
-        if old == place or (old is not None and copies is None):
+        if old == place or (old is not None and old.kind != "link" and copies is None):
             continue
         if old is None and _inert(place, after.repositories):
             continue
@@ -221,18 +248,27 @@ def restore(folder: Path, before: Found, copies: Path | None, aside: Path) -> li
         _move(place.path, aside)
     for number, (key, place) in enumerate(before.places.items()):
         there = after.places.get(key)
-        if copies is None or there == place:
+        if there == place or (copies is None and place.kind != "link"):
             continue
         if there is None:
             changed.append(os.path.relpath(key, folder))
+            if os.path.lexists(place.path):  # a node that says nothing, in the way
+                _move(place.path, aside)
         if not os.path.lexists(place.path):
             place.path.parent.mkdir(parents=True, exist_ok=True)
-            _copy(copies / str(number), place.path)
+            if place.kind == "link":
+                place.path.symlink_to(place.target)
+            elif copies is not None:
+                _copy(copies / str(number), place.path)
     return changed
 
 
 def _inert(place: Place, repositories: tuple[Path, ...]) -> bool:
-    """Whether a new place is no more than what `git init` and `git clone` make."""
+    """Whether a new place is no more than what git makes for `init`, `clone`, `worktree add`."""
+    if place.path.name == ".git" and place.kind == "file":
+        private = worktree.named(place.path)
+        known = private is not None and private in repositories
+        return known and private is not None and worktree.linked(private)
     if place.path.parent not in repositories and place.path.parent.parent not in repositories:
         return False
     match place.path.name:
@@ -244,6 +280,8 @@ def _inert(place: Place, repositories: tuple[Path, ...]) -> bool:
             text = place.path.read_text(errors="replace") if place.kind == "file" else "?"
             lines = text.splitlines()
             return all(_INERT.match(line) and "::" not in line for line in lines)
+        case "commondir" | "gitdir":
+            return place.kind == "file" and worktree.linked(place.path.parent)
         case "attributes":
             return place.kind == "file"  # names drivers; only a configuration says what they are
         case _:
