@@ -12,6 +12,8 @@ import msgspec
 from mato.sandbox.hole import Opened
 from mato.sandbox.visible import ETC, SYSTEM, View
 
+_SCRATCH = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 (the command's own)
+
 
 class Mounts(msgspec.Struct, frozen=True):
     """What a command's file system is made of besides the system's programs."""
@@ -55,10 +57,13 @@ def arguments(
         said.append("--new-session")
     said += _system()
     view = mounts.view
-    said += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 (its own)
-    said += ["--dir", "/run", "--tmpfs", "/var/tmp"]  # noqa: S108 (its own)
-    if view.home != Path("/"):
-        said += ["--tmpfs", str(view.home)]
+    # Else what is written beside the workspace would seem to succeed, and be gone.
+    above = mounts.folder.parent
+    is_ours = above not in (view.home, *_SCRATCH, Path("/")) and not _shown(above)
+    said += ["--proc", "/proc", "--dev", "/dev", "--dir", "/run"]
+    empty = {*_SCRATCH, view.home, above} if is_ours else {*_SCRATCH, view.home}
+    for path in sorted(empty - {Path("/")}):
+        said += ["--tmpfs", str(path)]
     for path in view.programs:
         said += ["--ro-bind", str(path), str(path)]
     for how, places in (("--ro-bind", mounts.opened.read), ("--bind", mounts.opened.write)):
@@ -77,7 +82,8 @@ def arguments(
     for path in sorted(mounts.fixed):
         said += ["--ro-bind", str(path), str(path)]
     for path in mounts.missing:
-        said += ["--ro-bind", "/dev/null", str(path)]
+        said += ["--ro-bind", str(path), str(path)]
+    said += ["--remount-ro", str(above)] if is_ours else []
     said += ["--remount-ro", "/", "--chdir", str(mounts.folder)]
     return [*said, "--seccomp", str(seccomp_fd), "--", *command]
 
@@ -96,6 +102,11 @@ def _system() -> list[str]:
     for name in ETC:
         said += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     return said
+
+
+def _shown(path: Path) -> bool:
+    """Whether it is in a folder of the system's, which cannot be written to anyway."""
+    return any(path.is_relative_to(top) for top in (*SYSTEM, "/run"))
 
 
 def _inside(paths: Iterable[Path], folder: Path) -> list[Path]:

@@ -16,6 +16,10 @@ from pathlib import Path
 
 from mato.sandbox.protected import FILES, FOLDERS
 
+NAMES = tuple(name for name in (*FILES, *FOLDERS) if name.startswith("."))
+"""A `*` of a shell meets the others, and then ``grep x *.md`` would fail at what it cannot read;
+what is planted there is put aside after the command."""
+
 
 class StandIns:
     """Those of all workspaces of a daemon: one stays while any command still needs it."""
@@ -27,7 +31,7 @@ class StandIns:
     def hold(self, folder: Path) -> tuple[Path, ...]:
         """Make those that are missing in `folder`; gives all of it that stand there now."""
         with self._lock:
-            held = tuple(folder / name for name in (*FILES, *FOLDERS) if _make(folder / name))
+            held = tuple(folder / name for name in NAMES if _make(folder / name))
             self._needed.update(held)
             return held
 
