@@ -34,6 +34,8 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     seen: Taint = Taint()
     """What the content taints its reader with, where the arguments do not tell."""
+    put_back: tuple[str, ...] = ()
+    """Protected paths that are as they were again."""
 
 
 class Surroundings(Protocol):

@@ -113,6 +113,7 @@ class Shell:
             summary=outcome.summary(arguments.timeout_s),
             output=output,
             exit_code=outcome.exit_code,
+            put_back=outcome.put_back,
         )
 
 
@@ -124,9 +125,10 @@ class _Outcome(msgspec.Struct, frozen=True):
     """Protected paths that the command had changed."""
 
     def summary(self, timeout_s: int) -> str:
+        back = f", {len(self.put_back)} put back" if self.put_back else ""
         if self.exit_code is None:
-            return f"ended after {timeout_s} s"
-        return f"exit {self.exit_code}"
+            return f"ended after {timeout_s} s{back}"
+        return f"exit {self.exit_code}{back}"
 
     def says(self, timeout_s: int) -> str:
         if self.exit_code is None:

@@ -209,6 +209,7 @@ BODIES: tuple[Body, ...] = (
         agent_kind="native",
         spec=LaunchSpec(profile="p", model="m", budget=Allowance(cost_usd=0.5, depth=0)),
     ),
+    ToolFinished(call="c-1", attempt=1, content="x", exit_code=0, put_back=(".envrc",)),
 )
 
 

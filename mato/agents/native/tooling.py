@@ -127,6 +127,7 @@ async def run(
             duration_us=clock.mono_us() - begun_us,
             private=result.seen.private,
             untrusted=result.seen.untrusted,
+            put_back=result.put_back,
         )
     finally:
         around.close()

@@ -70,6 +70,8 @@ class ToolFinished(Body, frozen=True, kw_only=True):
     private: bool = False
     untrusted: bool = False
     """What the result taints its agent with, where the arguments do not tell."""
+    put_back: tuple[str, ...] = ()
+    """Protected paths that a command had changed or planted, and that are as before again."""
 
 
 class ToolFailed(Body, frozen=True, kw_only=True):

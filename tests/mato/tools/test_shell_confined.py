@@ -117,6 +117,17 @@ async def test_a_command_that_needs_the_network_is_told_that_there_is_none(shell
 async def test_a_planted_file_is_named_in_the_result(shell, around):
     result = await shell.run(ShellArguments("mkdir sub; echo x > sub/.envrc"), around)
     assert "put back as they were: sub/.envrc" in result.content
+    assert result.put_back == ("sub/.envrc",)
+    assert result.summary == "exit 0, 1 put back"
+
+
+async def test_a_changed_file_is_named_and_as_before(shell, around):
+    hooked = around.workspace.root / ".envrc"
+    hooked.write_text("mine")
+    result = await shell.run(ShellArguments("echo x > .envrc; rm -f .envrc; true"), around)
+    assert hooked.read_text() == "mine"
+    # In the full tier nobody could change it.
+    assert result.put_back in ((), (".envrc",))
 
 
 async def test_the_tests_of_a_project_with_its_own_environment_run(shell, around):
