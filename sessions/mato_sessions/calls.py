@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, assert_never
 
 from mato_sessions.entries import AnyEntry, CallEntry
 from mato_sessions.events import (
@@ -37,14 +37,7 @@ OUTPUT_KEPT = 64 * 1024
 CUT = "the answer was cut off before it was complete"
 _UNSETTLED = frozenset({"writing", "proposed", "waiting", "running"})
 """States of a call that has not ended."""
-
-_FAILURES = {
-    "error": "",
-    "arguments": "bad arguments",
-    "denied": "denied",
-    "cancelled": "cancelled",
-    "timeout": "timed out",
-}
+_CANCELLED = "cancelled"
 
 
 class Calls:
@@ -169,7 +162,7 @@ def _decide(entry: CallEntry, body: PermissionAnswered) -> None:
         entry.status = "proposed"
     elif body.by == "cancel":
         entry.status = "failed"
-        entry.summary = _FAILURES["cancelled"]
+        entry.summary = _CANCELLED
     else:
         entry.status = "denied"
 
@@ -193,9 +186,27 @@ def _finish(entry: CallEntry, body: ToolFinished) -> None:
 
 def _fail(entry: CallEntry, body: ToolFailed, stream: Stream | None) -> None:
     entry.status = "denied" if body.cause == "denied" else "failed"
-    entry.summary = _FAILURES[body.cause]
+    entry.summary = _in_words(body)
     entry.duration_us = body.duration_us
     entry.output = _with(entry, body.message, stream)
+
+
+def _in_words(failed: ToolFailed) -> str:
+    match failed.cause:
+        case "error":
+            return ""
+        case "arguments":
+            return "bad arguments"
+        case "denied":
+            return "denied"
+        case "cancelled":
+            return _CANCELLED
+        case "timeout":
+            return "timed out"
+        case "limit":
+            return "at its limit"
+        case _:
+            assert_never(failed.cause)
 
 
 def _lose(entry: CallEntry, body: ToolUnknown, stream: Stream | None) -> None:

@@ -306,6 +306,7 @@ def test_a_denied_call_says_so(by: Any, status: str, summary: str) -> None:
     ("body", "status", "summary"),
     [
         (ToolFailed(call="c", attempt=1, message="no", cause="timeout"), "failed", "timed out"),
+        (ToolFailed(call="c", attempt=1, message="no", cause="limit"), "failed", "at its limit"),
         (ToolFailed(call="c", attempt=1, message="no"), "failed", ""),
         (ToolUnknown(call="c", attempt=1, message="no"), "unknown", ""),
     ],
