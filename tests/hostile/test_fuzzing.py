@@ -108,12 +108,18 @@ def failures(read: Reads, samples: list[bytes], times: int, seed: str) -> tuple[
     return refused, found
 
 
+def put(file: Path, content: bytes) -> None:
+    """As a new file: to cut an old one short makes some file systems write it to the disk first."""
+    file.unlink(missing_ok=True)
+    file.write_bytes(content)
+
+
 def config(top: Path) -> Reads:
     paths = find({"MATO_HOME": str(top)})
     paths.config.mkdir(parents=True)
 
     def read(data: bytes) -> object:
-        paths.config_file.write_bytes(data)
+        put(paths.config_file, data)
         return load(paths, {})
 
     return read
@@ -123,7 +129,7 @@ def profiles(top: Path) -> Reads:
     (top / "agents").mkdir()
 
     def read(data: bytes) -> object:
-        (top / "agents/one.md").write_bytes(data)
+        put(top / "agents/one.md", data)
         by_user = profile.load(top / "agents")
         by_folder = profile.load(None, {".mato/agents/one.md": data})
         assert ("one" in by_user.sound) == ("one" in by_folder.sound)
@@ -139,9 +145,9 @@ def permissions(top: Path) -> Reads:
     subject = Subject("execute", "git push origin; rm -rf /", "coder", "s-1")
 
     def read(data: bytes) -> object:
-        (paths.config / "permissions.toml").write_bytes(data)
+        put(paths.config / "permissions.toml", data)
         strongest(user_rules(paths), subject)
-        (top / ".mato/permissions.toml").write_bytes(data)
+        put(top / ".mato/permissions.toml", data)
         found = project_rules(top)
         assert all(rule.effect != "allow" for rule in found), "a project has loosened something"
         return strongest(found, subject)
@@ -163,7 +169,7 @@ def key(_: Path) -> Reads:
 
 def theme(top: Path) -> Reads:
     def read(data: bytes) -> object:
-        (top / "one.toml").write_bytes(data)
+        put(top / "one.toml", data)
         return read_palette(top / "one.toml")
 
     return read
@@ -177,9 +183,9 @@ def trust(top: Path) -> Reads:
 
     def read(data: bytes) -> object:
         for file, content in whole.items():
-            file.write_bytes(content)
+            put(file, content)
         # Half of what is made comes from the list, half from the copies.
-        (copy if b"files" in data else paths.trust_file).write_bytes(data)
+        put(copy if b"files" in data else paths.trust_file, data)
         standing = Trust(paths).standing(top, {"AGENTS.md": b"evil"})
         assert standing.state != "trusted", "a damaged list let something in"
         return standing
