@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mato.config import hosts
-from mato.sandbox import bubblewrap, protected, seccomp, visible, worktree
+from mato.sandbox import bubblewrap, protected, seccomp, trees, visible, worktree
 from mato.sandbox.hole import Opened, opened
 from mato.sandbox.line import Line, Traffic
 from mato.sandbox.protected import Found
@@ -216,9 +215,9 @@ class Confinement:
     ) -> Start:
         view = visible.view(folder, env, self._hidden)
         own = Path(tempfile.mkdtemp(prefix="mato-command-"))
-        self._undo.callback(shutil.rmtree, own, ignore_errors=True)
+        self._undo.callback(trees.remove, own)
         self._copies = Path(tempfile.mkdtemp(prefix="mato-kept-"))
-        self._undo.callback(shutil.rmtree, self._copies, ignore_errors=True)
+        self._undo.callback(trees.remove, self._copies)
         if self._before is not None:
             protected.keep(self._before, self._copies)
         hole = opened(self._hole, view.home, self._hidden)

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from mato.sandbox import links, worktree
+from mato.sandbox import links, trees, worktree
 
 FILES = (
     ".envrc", ".mcp.json", "AGENTS.md", "AGENT.md", "CLAUDE.md", "CLAUDE.local.md", "GEMINI.md",
@@ -157,7 +156,7 @@ def _repositories(git: Path) -> list[Path]:
     found = [git]
     modules = git / "modules"
     if modules.is_dir():
-        for top, folders, files in os.walk(modules):
+        for top, folders, files in trees.walk(modules):
             if "config" in files and "HEAD" in files:
                 found.append(Path(top))
                 folders[:] = [name for name in folders if name == "modules"]
@@ -199,9 +198,8 @@ def _digest(path: Path, kind: str) -> str:
         case "file":
             _add(digest, path)
         case "folder":
-            for count, (top, folders, files) in enumerate(os.walk(path)):
-                folders.sort()
-                for name in sorted(files):
+            for count, (top, _, files) in enumerate(trees.walk(path)):
+                for name in files:
                     each = Path(top, name)
                     digest.update(os.fsencode(each) + b"\0")
                     _add(digest, each)
@@ -217,8 +215,12 @@ def _add(digest: _Digest, path: Path) -> None:
         info = path.lstat()
         digest.update(f"{info.st_mode}:{info.st_size}".encode())
         if stat.S_ISREG(info.st_mode):
-            with path.open("rb") as file:
-                digest.update(hashlib.sha256(file.read(_MOST_BYTES)).digest())
+            # By now it may be a pipe, which must not be waited for.
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                digest.update(hashlib.sha256(os.read(handle, _MOST_BYTES)).digest())
+            finally:
+                os.close(handle)
         elif stat.S_ISLNK(info.st_mode):
             digest.update(os.fsencode(path.readlink()))
 
@@ -227,7 +229,7 @@ def keep(found: Found, copies: Path) -> None:
     """Copy every place into the folder `copies`, from which `restore` takes it."""
     copies.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number, key in enumerate(found.places):
-        _copy(found.places[key].path, copies / str(number))
+        trees.copy(found.places[key].path, copies / str(number))
 
 
 def restore(folder: Path, before: Found, copies: Path | None, aside: Path) -> list[str]:
@@ -259,7 +261,7 @@ def restore(folder: Path, before: Found, copies: Path | None, aside: Path) -> li
             if place.kind == "link":
                 place.path.symlink_to(place.target)
             elif copies is not None:
-                _copy(copies / str(number), place.path)
+                trees.copy(copies / str(number), place.path)
     return changed
 
 
@@ -290,18 +292,4 @@ def _inert(place: Place, repositories: tuple[Path, ...]) -> bool:
 
 def _move(path: Path, aside: Path) -> None:
     aside.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(OSError):
-        shutil.move(path, aside / f"{len(list(aside.iterdir()))}-{path.name}")
-    if os.path.lexists(path):
-        with contextlib.suppress(OSError):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def _copy(source: Path, target: Path) -> None:
-    with contextlib.suppress(OSError, shutil.Error):
-        if source.is_symlink():
-            target.symlink_to(source.readlink())
-        elif source.is_dir():
-            shutil.copytree(source, target, symlinks=True)
-        elif source.is_file():
-            shutil.copy2(source, target)
+    trees.move(path, aside / f"{len(list(aside.iterdir()))}-{path.name}")

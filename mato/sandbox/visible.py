@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from mato.sandbox import worktree
+
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix")
 """Folders that are shown read-only, or as the links that they are."""
 
@@ -92,9 +94,8 @@ def _base_of(environment: Path, home: Path) -> list[Path]:
     The file may come from anybody, so what it names must look like an interpreter's folder and be
     nobody's home.
     """
+    match = _HOME_KEY.search(worktree.text(environment / "pyvenv.cfg"))
     try:
-        written = (environment / "pyvenv.cfg").read_bytes()[:4096].decode("utf-8", "replace")
-        match = _HOME_KEY.search(written)
         named = Path(match[1]) if match and match[1].startswith("/") else None
         real = named.resolve(strict=True) if named else None
     except (OSError, RuntimeError, ValueError):

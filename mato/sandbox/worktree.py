@@ -7,7 +7,9 @@ where the repository says the same of the workspace (gitrepository-layout(5)).
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import stat
 from pathlib import Path
 
 import msgspec
@@ -86,12 +88,17 @@ def linked(private: Path) -> bool:
 def text(file: Path) -> str:
     """The beginning of a file; "" where there is none. Never waits for a pipe."""
     try:
-        if not file.is_file():  # a pipe would never end
-            return ""
-        with file.open("rb") as opened:
-            return opened.read(_LARGEST).decode("utf-8", "surrogateescape")
+        # Looked at once it is open, and opened without waiting: by then it may be another file.
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError):
         return ""
+    try:
+        plain = stat.S_ISREG(os.fstat(handle).st_mode)
+        return os.read(handle, _LARGEST).decode("utf-8", "surrogateescape") if plain else ""
+    except OSError:
+        return ""
+    finally:
+        os.close(handle)
 
 
 def resolved(path: Path) -> Path | None:
