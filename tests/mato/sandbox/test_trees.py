@@ -50,7 +50,7 @@ def test_a_deep_tree_is_copied_and_removed(tmp_path: Path) -> None:
 
 
 def test_what_no_path_can_name_still_loses_its_place(tmp_path: Path) -> None:
-    nest(tmp_path / ".husky", 3_000)
+    nest(tmp_path / ".husky", 2_100)
     # No such folder: as if it could not be renamed over to there.
     trees.move(tmp_path / ".husky", tmp_path / "missing" / "0-.husky")
     assert not (tmp_path / ".husky").exists()
