@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from mato.sandbox import trees
+
 _MOST_HOPS = 16
 _MOST_ENTRIES = 200_000
 
@@ -35,7 +37,7 @@ def within(repository: Path) -> Iterator[Path]:
     link into a home is a way to write there.
     """
     looked = 0
-    for top, folders, files in os.walk(repository):
+    for top, folders, files in trees.walk(repository):
         for name in (*folders, *files):
             if os.path.islink(path := os.path.join(top, name)):  # noqa: PTH114, PTH118 (many)
                 yield Path(path)
