@@ -130,10 +130,10 @@ class Narrator:
         for line in lines[:-1]:
             self._tell(agent, sort, line)
         last = lines[-1]
-        while len(last) > LINE_LIMIT:
-            self._tell(agent, sort, last[:LINE_LIMIT])
-            last = last[LINE_LIMIT:]
-        if last:
+        parts = range(0, len(last), LINE_LIMIT)
+        for at in parts[:-1]:
+            self._tell(agent, sort, last[at : at + LINE_LIMIT])
+        if last := last[parts[-1] :] if parts else "":
             self._rest[agent, sort] = last
 
     def _tell(self, agent: str, sort: str, line: str) -> None:

@@ -141,13 +141,27 @@ def cells(text: str) -> int:
 
 
 def fit(text: str, room: int) -> Shown:
-    """Cleaned, one line, cut with an ellipsis and padded to exactly `room` cells."""
-    shown = display(text, newline=False)
-    if cells(shown) > room:
-        while shown and cells(shown) > room - 1:
-            shown = Shown(shown[:-1])
-        shown = Shown(shown + "…") if room > 0 else Shown("")
+    """Cleaned, one line, cut with an ellipsis and padded to exactly `room` cells.
+
+    Of a long text no more than its beginning is read: a listing has many of them.
+    """
+    window = text[: room * 8 + 64]
+    shown = display(window, newline=False)
+    if len(window) < len(text) or cells(shown) > room:
+        shown = _cut(shown, room)
     return Shown(shown + " " * (room - cells(shown)))
+
+
+def _cut(shown: Shown, room: int) -> Shown:
+    """The longest beginning that leaves a cell for the ellipsis, with the ellipsis."""
+    if room < 1:
+        return Shown("")
+    taken = 0
+    for at, character in enumerate(shown):
+        taken += cells(character)
+        if taken >= room:
+            return Shown(shown[:at] + "…")
+    return Shown(shown + "…")
 
 
 def wrapped(text: str, room: int) -> list[str]:

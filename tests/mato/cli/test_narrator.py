@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mato.cli.narrator import Narrator, seconds
+from mato.cli.narrator import LINE_LIMIT, Narrator, seconds
 from mato_sessions.events import (
     AgentSpawned,
     AgentStateChanged,
@@ -101,3 +102,15 @@ def test_lines_get_labels_once_an_agent_has_started_another_one() -> None:
     narrator.event(fact(TurnEnded(reason="end_turn"), agent="b"))
     narrator.event(fact(TurnEnded(reason="end_turn")))
     assert told == ["— end_turn\n", "parser │ — end_turn\n", "lead   │ — end_turn\n"]
+
+
+def test_a_line_without_end_is_told_in_parts_in_linear_time() -> None:
+    told: list[str] = []
+    teller = Narrator({"a": "a"}, told.append)
+    began = time.process_time()
+    teller.piece(piece("x" * 50_000_000, 0))
+    teller.piece(piece("y\n", 50_000_000))
+    assert time.process_time() - began < 10
+    assert {len(line) for line in told[:-1]} == {LINE_LIMIT + len("  \n")}
+    assert sum(line.count("x") for line in told) == 50_000_000
+    assert told[-1].endswith("xy\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,3 +98,12 @@ def test_hostile_text_prints_without_a_control_byte(
     for stream in (printed.out, printed.err):
         acting = {"Cc", "Cf", "Cs", "Zl", "Zp"}
         assert not [c for c in stream if c != "\n" and unicodedata.category(c) in acting]
+
+
+def test_a_long_hostile_text_costs_no_more_than_its_beginning() -> None:
+    """Cutting it character by character, and measuring it each time, took a second for each."""
+    long = "山\u202e\x1b]0;x\x07" * 2000
+    began = time.process_time()
+    for _ in range(50):
+        assert cell_len(output.fit(long, 80)) == 80
+    assert time.process_time() - began < 2
