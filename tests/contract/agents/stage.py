@@ -183,7 +183,7 @@ def lingering(home: Path) -> list[str]:
             continue
         try:
             where = os.readlink(entry / "cwd")
-            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         process = identity(int(entry.name))

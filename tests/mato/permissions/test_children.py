@@ -103,8 +103,9 @@ def test_a_planted_fault_is_found(broken: Callable[..., LaunchSpec]) -> None:
 def test_a_new_field_of_a_launch_spec_is_thought_of_here() -> None:
     """Its default is what a child gets of it; see that it is not more than its parent has."""
     chosen = {"profile", "model", "base_url", "model_source", "prompt"}
-    narrow = {"mode", "cwd", "tools", "env_names", "limits", "unconfined", "mcp"}
-    nothing = {"argv", "flags", "foreign", "hole"}
+    narrow = {"mode", "cwd", "tools", "env_names", "limits", "unconfined", "mcp", "hole"}
+    nothing = {"argv", "flags", "foreign"}
+    nothing |= {"budget"}  # what it uses counts for those above it, and theirs hold
     assert set(LaunchSpec.__struct_fields__) == chosen | narrow | nothing
 
 
