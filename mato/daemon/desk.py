@@ -16,7 +16,7 @@ from mato.daemon.hub import Hub
 from mato.daemon.killing import kill_all
 from mato.daemon.pressure import Pressure
 from mato.daemon.stopping import Stopping
-from mato.daemon.subscription import Subscription
+from mato.daemon.subscription import LAST, Subscription
 from mato.daemon.supervisor import Supervisor
 from mato.daemon.waiting import RETURNED
 from mato.protocol import methods as m
@@ -32,8 +32,6 @@ from mato_sessions.ids import Ids
 from mato_sessions.journal import Journal
 
 _PAGE_EVENTS = 2000
-_LAST = 2**63 - 1
-"""No seq is larger."""
 _PAGE_BYTES = 8 * 1024 * 1024
 _BLOB_BYTES = 16 * 1024 * 1024
 _TEXT_BYTES = 1024 * 1024
@@ -260,10 +258,10 @@ class FrontDesk:
     async def _events(self, request: m.Events) -> m.EventsResult:
         session = self._roster.session(request.session)
         limit = max(1, min(request.limit, _PAGE_EVENTS))
-        after = min(max(0, request.after), _LAST)
+        after = min(max(0, request.after), LAST)
         events = await self._journal.events(session.id, after, limit=limit)
         lines: list[str] = []
-        last, size = request.after, 0
+        last, size = after, 0
         for event in events:
             line = codec.to_json_line(event).decode()
             size += len(line)

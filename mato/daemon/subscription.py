@@ -19,6 +19,8 @@ FRAME_S = 1 / 60
 FRAME_BYTES = 512 * 1024
 """Events of one frame, about; so that a slow client's last frame is not a long one."""
 PAGE_EVENTS = 500
+LAST = 2**63 - 1
+"""No seq is larger."""
 
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -41,10 +43,12 @@ class Subscription:
         self._bus = bus
         self._send = send
         self._facts = request.position is not None
-        self._position = min(request.position or 0, bus.position)
+        self._position = min(max(0, request.position or 0), bus.position)
         # Everything up to here has been sent; -1 until the past has been.
         self._sent = -1
-        self._sessions = dict(request.sessions)
+        # A cursor is whatever integer a client sends; a journal's are 64 bits wide.
+        seen = request.sessions.items()
+        self._sessions = {session: min(max(0, seq), LAST) for session, seq in seen}
         self._shown: dict[str, dict[str, int]] = {session: {} for session in self._sessions}
         self._rung = asyncio.Event()
         # The first frame of the present is sent even when empty: it says that the past is over.

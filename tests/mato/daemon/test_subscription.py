@@ -300,3 +300,19 @@ async def _rename(client: Client, session: str, names: list[str]) -> None:
 def _resident_bytes(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4096
+
+
+@pytest.mark.parametrize("cursor", [2**70, 2**63, -1, -(2**70)])
+async def test_no_cursor_is_too_large_or_too_small(
+    daemon: Daemon, folder: Path, cursor: int
+) -> None:
+    async with await daemon.client() as client:
+        new = await client.request(m.NewSession(cwd=str(folder), task="hello"))
+        page = await client.request(m.Events(session=new.session, after=cursor))
+        assert bool(page.lines) == (cursor < 0)
+        await client.request(m.Subscribe(position=cursor, sessions={new.session: cursor}))
+        async with asyncio.timeout(60):
+            async for frame in client.frames():
+                assert frame.position <= (await client.request(m.Status())).position
+                break
+    assert "Traceback" not in await asyncio.to_thread(daemon.paths.log.read_text)
